@@ -1,0 +1,156 @@
+"""How long a session lives, and the cookie that tells the browser so.
+
+Three ends meet here: the record's (extended by each use), the session's absolute end
+(never moved), and the cookie's. All are worked out from one reading of the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any
+
+from sessfast.codec import Codec
+from sessfast.policy import Policy, attributes_of, started
+from sessfast.records import Meta
+from sessfast.session import Session, State
+from sessfast.session_cookie import SessionCookie
+
+
+class Lifetimes:
+    """The lifetimes of one middleware's sessions."""
+
+    def __init__(self, policy: Policy, codec: Codec, clock: Callable[[], float]) -> None:
+        self.policy = policy
+        self.codec = codec
+        self.clock = clock
+        # what holds for every session without a lifetime of its own, where options are static
+        self.is_static = policy.static_cookie is not None and not codec.keeps_cookie
+        self.static_ttl = policy.lifetime(policy.max_age)
+        self.static_span = policy.absolute_span(policy.max_age)
+        self.static_persistent = policy.max_age is not None
+        # by whether the connection is secure: the attributes of a cookie without an end
+        self.plain: tuple[Mapping[str, Any], ...] | None = None
+        cookie = policy.static_cookie
+        if self.is_static and cookie is not None and started(cookie, 0.0)[1] is None:
+            no_end = {"original_max_age": None, "expires": None}
+            self.plain = tuple(
+                {**attributes_of(cookie, secure), **no_end}
+                for secure in (False, True)
+            )
+        # a record that has more than this left is not touched, whatever else holds
+        self.plenty = inf
+        if self.is_static:
+            self.plenty = self.static_ttl - policy.refresh_after(self.static_ttl)
+
+    def _is_like_all(self, state: State) -> bool:
+        """Whether the session's lifetime is what the options say, with nothing of its own."""
+        meta = state.meta
+        return self.is_static and state.cookie is None and (meta is None or not meta.cookie)
+
+    def end(self, meta: Meta) -> float:
+        """The absolute end of a record: the one stored, or today's rule where that is earlier."""
+        stored = inf if meta.expires is None else meta.expires
+        if not self.is_static:
+            return stored
+        span = self.static_span
+        if meta.cookie:
+            span = self.policy.absolute_span(meta.cookie.get("max_age", self.policy.max_age))
+        today = meta.created + span
+        return today if today < stored else stored
+
+    def cookie(self, session: Session) -> SessionCookie:
+        """The session's cookie: today's options, and what was kept with the session."""
+        state = opened(session)
+        state.active = True
+        if state.cookie is None:
+            state.cookie = SessionCookie(dict(self.attributes(session, state)), self.clock)
+        return state.cookie
+
+    def attributes(self, session: Session, state: State) -> Mapping[str, Any]:
+        """The cookie's attributes, `expires` and `original_max_age` among them. To be read only."""
+        if state.cookie is not None:
+            return state.cookie.attributes
+        if self.plain is not None and (state.meta is None or not state.meta.cookie):
+            return self.plain[session._secure]
+        now = self.clock()
+        if state.meta is not None and self.codec.keeps_cookie:
+            attributes = dict(state.meta.cookie)
+            max_age, expires = attributes.get("original_max_age"), attributes.get("expires")
+        else:
+            options = self.policy.cookie_options(session.facts)
+            attributes = attributes_of(options, session._secure)
+            max_age, expires = started(options, now)
+            if state.meta is not None and "max_age" in state.meta.cookie:
+                max_age = state.meta.cookie["max_age"]
+                expires = None if max_age is None else now + max_age
+        # what the store says outlives what the record said: a touch rewrites no record
+        if is_number(max_age) and state.expires is not None and state.stored:
+            expires = state.expires
+        return {**attributes, "original_max_age": max_age, "expires": expires}
+
+    def max_age(self, session: Session) -> float | None:
+        """The max_age that governs the session's life, without building its cookie."""
+        state = opened(session)
+        if self._is_like_all(state):
+            return self.policy.max_age
+        if state.cookie is not None:
+            return state.cookie.original_max_age
+        if state.meta is not None and self.codec.keeps_cookie:
+            span = state.meta.cookie.get("original_max_age")
+        elif state.meta is not None and "max_age" in state.meta.cookie:
+            span = state.meta.cookie["max_age"]
+        else:
+            span = started(self.policy.cookie_options(session.facts), self.clock())[0]
+        return span if is_number(span) else None
+
+    def ttl(self, session: Session, now: float) -> float:
+        """Seconds from now that the record should live; <= 0 where its life is over."""
+        state = opened(session)
+        meta = state.meta
+        if self._is_like_all(state):
+            ttl = self.static_ttl
+        else:
+            ttl = self.policy.lifetime(self.max_age(session))
+        if meta is None:
+            return ttl
+        left = self.end(meta) - now
+        return left if left < ttl else ttl
+
+    def touch_is_due(self, session: Session, state: State, now: float) -> bool:
+        """Whether so much of the record's life has passed that a use extends it."""
+        if state.expires is None:
+            return True
+        ttl = self.ttl(session, now)
+        return ttl - (state.expires - now) >= self.policy.refresh_after(ttl)
+
+    def is_persistent(self, session: Session, state: State) -> bool:
+        """Whether the cookie has an end of its own. In express's records `false` counts too."""
+        if self._is_like_all(state):
+            return self.static_persistent
+        if self.codec.keeps_cookie:
+            attributes = {} if state.meta is None else state.meta.cookie
+            if state.cookie is not None:
+                attributes = state.cookie.attributes
+            elif state.meta is None:
+                return started(self.policy.cookie_options(session.facts), 0.0)[1] is not None
+            return attributes.get("expires") is not None
+        return self.max_age(session) is not None
+
+
+def opened(session: Session) -> State:
+    """The state of a session that is known to be open."""
+    state = session._state
+    assert state is not None
+    return state
+
+
+def opened_key(state: State) -> str:
+    """The store key of a session that is known to have one."""
+    assert state.key is not None
+    return state.key
+
+
+def is_number(value: object) -> bool:
+    """Whether a lifetime is a number; None and False mean that there is none."""
+    return isinstance(value, int | float) and value is not False

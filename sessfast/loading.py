@@ -1,0 +1,167 @@
+"""Who is there: from a Cookie header to an open session.
+
+A cookie is believed if a secret signed it, and a session is there if the store has a record
+that reads, under this key, and whose time has not come. All else is a verdict, and a new
+session with a new id: nothing a client sends is ever adopted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sessfast.codec import Codec
+from sessfast.errors import DecodeError, StoreError
+from sessfast.lifetime import Lifetimes
+from sessfast.policy import Policy
+from sessfast.records import Read, RequestFacts, Tell, shorten
+from sessfast.saving import Saving
+from sessfast.session import Claimed, Session, State, Steps
+
+clear, update = dict.clear, dict.update
+LOADED = Read.LOADED  # looked up once: an enum's attribute costs as much as a dict of them
+
+
+class Loading:
+    """Opens the sessions of one middleware.
+
+    tell: () -> callable(event, facts) if anybody listens right now, else None
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        codec: Codec,
+        lifetimes: Lifetimes,
+        saving: Saving,
+        tell: Callable[[], Tell | None],
+    ) -> None:
+        self.policy = policy
+        self.codec = codec
+        self.lifetimes = lifetimes
+        self.saving = saving
+        self.tell = tell
+        self.clock = lifetimes.clock
+        self.raises = policy.options.on_outage == "raise"
+
+    def open(self, session: Session) -> Steps:
+        """Find out who is there: verify the cookie and load what the store has for it."""
+        claimed = self.begin(session)
+        while claimed is not None:
+            try:
+                reply = yield "get", (claimed[0],)
+            except StoreError as error:
+                return self.fail(session, claimed, error)
+            claimed = self.feed(session, claimed, reply)
+
+    def begin(self, session: Session, skip: int = 0, refused: Read | None = None) -> Claimed | None:
+        """The next cookie of ours that can be believed; None: there is none, the session is new.
+
+        `open` in three plain functions (this, `feed` and `fail`), for who needs no generator.
+        refused: why the `skip` cookies before were refused
+        """
+        cookies: Any = session._request
+        if type(cookies) is not str:
+            if isinstance(cookies, RequestFacts):
+                cookies = cookies.cookies
+            elif isinstance(cookies, StoreError):
+                raise cookies
+        read, sid, key_index, candidates = self.policy.read(cookies, session._secure, skip)
+        if sid is not None:
+            return self.policy.store_key(sid), sid, key_index, candidates
+        self._be_new(session, refused or read, candidates)
+        return None
+
+    def feed(
+        self,
+        session: Session,
+        claimed: Claimed,
+        reply: tuple[bytes, Any, float | None] | None,
+        degraded: StoreError | None = None,
+    ) -> Claimed | None:
+        """Take the store's answer: None where the session is open now, else the next to load."""
+        key, sid, key_index, candidates = claimed
+        if reply is None:
+            return self.begin(session, candidates, Read.UNKNOWN_ID)
+        blob, version, expires = reply
+        try:
+            data, meta = self.codec.decode(key, blob)
+        except DecodeError as error:
+            if self.codec.is_tombstone(blob):
+                return self.begin(session, candidates, Read.SUPERSEDED)
+            if tell := self.tell():
+                tell("undecodable", {"sid": shorten(sid), "error": str(error)})
+            return self.begin(session, candidates, Read.UNDECODABLE)
+        now = self.clock()
+        if self.lifetimes.end(meta) <= now:
+            return self.begin(session, candidates, Read.EXPIRED)
+        session._state = state = State(
+            read=LOADED if degraded is None else Read.STALE,
+            tell=self.tell(),
+            candidates=candidates,
+            cookie_sid=sid,
+            sid=sid,
+            key=key,
+            stored=True,
+            blob=blob,
+            original=blob,
+            version=version,
+            expires=expires,
+            meta=meta,
+            retired_key=key_index > 0,
+            degraded=degraded,
+        )
+        clear(session)
+        update(session, data)
+        if self.saving.stale is not None:
+            self.saving.remember(key, reply, now)
+        if state.tell is not None:
+            tell_read(state.tell, state)
+        return None
+
+    def _be_new(
+        self, session: Session, read: Read, candidates: int, degraded: StoreError | None = None
+    ) -> None:
+        """Open the session as a new one."""
+        tell = self.tell()
+        session._state = state = State(
+            read=read, tell=tell, candidates=candidates, degraded=degraded
+        )
+        dict.clear(session)
+        if tell is not None:
+            tell_read(tell, state)
+
+    def fail(self, session: Session, claimed: Claimed, error: StoreError) -> None:
+        """Take a load that failed: raise it, use the last copy, or be nobody (`on_outage`)."""
+        if tell := self.tell():
+            tell("outage", {"verb": error.verb, "reason": error.reason})
+        if self.raises:
+            session._request = error
+            raise error
+        copy = self.saving.recall(claimed[0], self.clock())
+        if copy is None:
+            self._be_new(session, Read.STORE_DOWN, claimed[3], error)
+        else:
+            self.feed(session, claimed, (copy, None, None), error)
+
+
+def tell_read(tell: Tell, state: State) -> None:
+    """Tell what opening a session found."""
+    facts = {"sid": shorten(state.sid), "reason": state.read.value}
+    if state.candidates > 1 or state.read is Read.DUPLICATE_COOKIE:
+        tell("duplicate_cookie", facts)
+    event = READ_EVENTS.get(state.read)
+    if event:
+        tell(event, facts)
+
+
+READ_EVENTS = {
+    Read.LOADED: "loaded",
+    Read.STALE: "loaded",
+    Read.BAD_SIGNATURE: "forged",
+    Read.MALFORMED: "forged",
+    Read.UNKNOWN_ID: "unknown_id",
+    Read.EXPIRED: "expired",
+    Read.SUPERSEDED: "superseded",
+    Read.INSECURE_CONNECTION: "insecure_connection",
+}
