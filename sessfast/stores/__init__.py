@@ -1,0 +1,1 @@
+"""Stores: where sessions are kept. The contract they fulfil is in `contract`."""
