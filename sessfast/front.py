@@ -1,0 +1,190 @@
+"""What both fronts share: building the rules from keywords, response headers, error answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sessfast.codec import codec_for
+from sessfast.errors import ConflictError, OptionsError, SessfastError, StoreError
+from sessfast.lifecycle import Lifecycle
+from sessfast.options import SessionOptions
+from sessfast.policy import Policy
+from sessfast.records import Read, Sent, shorten
+from sessfast.report import Report
+from sessfast.session import Session
+from sessfast.stores.opening import resolve
+
+RETRY_AFTER = 2
+
+
+def options_from(given: SessionOptions | None, keywords: dict[str, Any]) -> SessionOptions:
+    """The options object, with keywords over it. OptionsError for names that don't exist."""
+    known = SessionOptions.__dataclass_fields__
+    unknown = [name for name in keywords if name not in known]
+    if unknown:
+        raise OptionsError([f"{name} is no option: see docs/options.md" for name in unknown])
+    if given is not None:
+        if not isinstance(given, SessionOptions):
+            raise OptionsError(["pass SessionOptions(...) or keywords as options"])
+        return replace(given, **keywords) if keywords else given
+    return SessionOptions(**{"secret": None, **keywords})
+
+
+class Setup:
+    """One middleware's rules, store and driver, built once.
+
+    looks_closer: whether path, proxy headers or the store's readiness matter at all
+    """
+
+    def __init__(
+        self,
+        given: SessionOptions | None,
+        keywords: dict[str, Any],
+        driver: Callable[[Any], Any],
+        clock: Callable[[], float] | None,
+    ) -> None:
+        self.options = options = options_from(given, keywords)
+        clock = clock or time.time
+        self.policy = Policy(options)
+        self.store = resolve(options.store, clock)
+        self.driver = driver(self.store)
+        self.report = Report(options.observer)
+        self.rules = Lifecycle(
+            options, self.policy, codec_for(options.codec), clock, self.report.listener
+        )
+        cookie = self.policy.static_cookie
+        self.needs_facts = options.genid is not None or cookie is None
+        self.has_ready = hasattr(self.store, "ready")
+        guards = self.has_ready or cookie is None or (cookie.path or "/") != "/"
+        self.looks_closer = bool(guards or self.needs_facts or options.proxy)
+        self.sends_vary = options.cache_headers != "off"
+        # whether a session nobody touched is neither loaded nor reported, asked per request
+        self.is_quiet: Callable[[], bool] = bool if self.rules.eager else self.report.is_silent
+
+    def stands_aside(self, facts: Any) -> Read | None:
+        """Why this request gets no session at all, or None.
+
+        The path lies outside the cookie's, or (in the express preset, as the seed has it)
+        the store has said that it is not ready; otherwise that is an outage like another.
+        """
+        if self.has_ready and not self.store.ready and not self.options.lazy:
+            return Read.STORE_NOT_READY
+        if not self.policy.covers(facts.path, self.policy.cookie_options(facts)):
+            return Read.WRONG_PATH
+        return None
+
+    def tell_request(self, session: Session | None, read: Read, sent: Sent, **more: str) -> None:
+        """Report one request: what was read, what was sent, each with its one reason."""
+        if tell := self.report.listener():
+            sid = None if session is None or session._state is None else session._state.sid
+            tell("request", {"read": read.value, "sent": sent.value, "sid": shorten(sid), **more})
+
+
+CACHE_CONTROL_LENGTH = len("Cache-Control")  # a quick look before the exact one
+
+Text = TypeVar("Text", str, bytes)
+
+
+class Words(NamedTuple, Generic[Text]):
+    """The header texts of one front, in its own type."""
+
+    set_cookie: Text
+    vary: Text
+    lowered_vary: Text
+    cookie: Text
+    vary_cookie: tuple[Text, Text]
+    cache_control: Text
+    star: Text
+    comma: Text
+    no_store: Text
+    private: Text
+    public: Text
+    lower: Callable[[Text], Text]
+
+
+STR_WORDS: Words[str] = Words(
+    "Set-Cookie", "Vary", "vary", "Cookie", ("Vary", "Cookie"), "Cache-Control", "*", ", ",
+    "no-store", "private", "public", str.lower,
+)  # fmt: skip
+BYTES_WORDS: Words[bytes] = Words(
+    b"set-cookie", b"vary", b"vary", b"Cookie", (b"vary", b"Cookie"), b"cache-control", b"*",
+    b", ", b"no-store", b"private", b"public", bytes.lower,
+)  # fmt: skip
+
+
+def dressed(
+    headers: list[tuple[Text, Text]], cookie: Text | None, cache: str, words: Words[Text]
+) -> list[tuple[Text, Text]]:
+    """A copy of the app's headers with ours: Vary, Cache-Control where a cookie goes, Set-Cookie.
+
+    cache: the option `cache_headers`; "off" adds Set-Cookie alone.
+    The app's own headers stay, in order; Vary and Cache-Control are merged (R-55..R-57).
+    """
+    result = headers.copy()
+    if cache != "off":
+        vary, lower = words.lowered_vary, words.lower
+        for header in result:
+            if lower(header[0]) == vary:
+                merge(result, words.vary, words.cookie, words, drop=None)
+                break
+        else:
+            result.append(words.vary_cookie)
+        if cookie is not None:
+            wanted = words.no_store if cache == "no-store" else words.private
+            for header in result:
+                if len(header[0]) == CACHE_CONTROL_LENGTH:
+                    merge(result, words.cache_control, wanted, words, drop=words.public)
+                    break
+            else:
+                result.append((words.cache_control, wanted))
+    if cookie is not None:
+        result.append((words.set_cookie, cookie))
+    return result
+
+
+def merge(
+    headers: list[tuple[Text, Text]], name: Text, token: Text, words: Words[Text], drop: Text | None
+) -> None:
+    """Put `token` into the list header `name`, once, without the token `drop`."""
+    lower = words.lower
+    lowered, wanted = lower(name), lower(token)
+    places = [i for i, header in enumerate(headers) if lower(header[0]) == lowered]
+    if not places:
+        headers.append((name, token))
+        return
+    comma = words.comma.strip()
+    tokens = [part.strip() for i in places for part in headers[i][1].split(comma)]
+    kept = [part for part in tokens if part and lower(part) != drop]
+    known = {lower(part) for part in kept}
+    if wanted not in known and words.star not in known:
+        kept.append(token)
+    headers[places[0]] = (headers[places[0]][0], words.comma.join(kept))
+    for i in reversed(places[1:]):
+        del headers[i]
+
+
+class Refusal(NamedTuple):
+    """The answer to a client where a session could not be loaded or saved."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def refusal(error: SessfastError) -> Refusal | None:
+    """The response for an error, or None where it is the app's own mistake and must be raised."""
+    if isinstance(error, StoreError):
+        body = b"The session store can't be reached. Try again in a moment.\n"
+        more = [("Retry-After", str(RETRY_AFTER))]
+        status = "503 Service Unavailable"
+    elif isinstance(error, ConflictError):
+        body = b"Another request changed this session at the same time. Try again.\n"
+        more, status = [], "409 Conflict"
+    else:
+        return None
+    length = str(len(body))
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", length)]
+    return Refusal(status, [*headers, ("Cache-Control", "no-store"), *more], body)

@@ -1,0 +1,48 @@
+"""Who hears of events: the observer of the options, and the `sessfast` logger at DEBUG."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from sessfast.records import Tell
+
+DEBUG = logging.DEBUG
+
+
+class Report:
+    """Passes events on; `listener()` is None while nobody listens, so that silence is cheap."""
+
+    def __init__(self, observer: Tell | None) -> None:
+        self.observer = observer
+        self.logger = logging.getLogger("sessfast")
+        self._enabled = self.logger.isEnabledFor
+
+    def is_silent(self) -> bool:
+        """Whether nobody listens right now."""
+        return self.observer is None and not self._enabled(DEBUG)
+
+    def listener(self) -> Tell | None:
+        """Whom to tell right now."""
+        if self.observer is None and not self._enabled(DEBUG):
+            return None
+        return self.tell
+
+    def tell(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Tell observer and logger. An observer's exception is logged, never the client's."""
+        if self._enabled(DEBUG):
+            # %r of what came from outside: no line break of a client's gets into the log
+            text = " ".join(f"{name}={clean(value)}" for name, value in facts.items())
+            self.logger.debug("%s %s", event, text)
+        if self.observer is not None:
+            try:
+                self.observer(event, facts)
+            except Exception:
+                self.logger.exception("the observer failed on %s", event)
+
+
+def clean(value: object) -> str:
+    """`value` for a log line: one word, no control characters, at most 64 characters (R-73)."""
+    text = str(value)[:64]
+    return text if text.isascii() and text.isprintable() and " " not in text else ascii(text)

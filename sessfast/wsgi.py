@@ -1,0 +1,297 @@
+"""The WSGI front (PEP 3333): environ -> session, cookie -> header, and nothing decided here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from sessfast.drivers import sync_driver
+from sessfast.errors import SessfastError
+from sessfast.front import STR_WORDS, Refusal, Setup, dressed, refusal
+from sessfast.options import SessionOptions
+from sessfast.records import Read, RequestFacts, Sent
+from sessfast.session import Session, park
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+StartResponse = Callable[..., Callable[[bytes], object]]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+ENVIRON_KEY = "sessfast.session"
+SESSIONS_KEY = "sessfast.sessions"
+COMPLETE = (list, tuple)  # bodies that are all there: nothing of the app runs any more
+
+
+class SessionMiddleware:
+    """Wrap a WSGI app so that `environ["sessfast.session"]` is its session.
+
+    app = SessionMiddleware(app, secret=…, store=…)   or   SessionMiddleware(app, SessionOptions(…))
+
+    environ_key: where the session is put. With two middlewares in one stack the inner one's
+    session is there, and `environ["sessfast.sessions"]` holds both by cookie name.
+    The session is stored before `start_response` reaches the server, so that a client never
+    sees a response whose session isn't stored yet.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        options: SessionOptions | None = None,
+        *,
+        environ_key: str = ENVIRON_KEY,
+        clock: Callable[[], float] | None = None,
+        **keywords: Any,
+    ) -> None:
+        self.app = app
+        self.environ_key = environ_key
+        self.setup = Setup(options, keywords, sync_driver, clock)
+        self.rules, self.driver = self.setup.rules, self.setup.driver
+        self.session_class = Session.bound(self.rules, self.driver)
+        self.looks_closer, self.is_quiet = self.setup.looks_closer, self.setup.is_quiet
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        request: Any = environ.get("HTTP_COOKIE", "")
+        secure = environ["wsgi.url_scheme"] == "https"
+        if self.looks_closer:
+            setup = self.setup
+            if setup.options.proxy:
+                secure = setup.policy.is_secure(secure, environ.get("HTTP_X_FORWARDED_PROTO", ""))
+            facts = facts_of(environ, secure)
+            if aside := setup.stands_aside(facts):
+                setup.tell_request(None, aside, Sent.NOTHING, path=facts.path)
+                return self.app(environ, start_response)
+            if setup.needs_facts:
+                request = facts
+        session = park(self.session_class, request, secure)
+        key = self.environ_key
+        if key in environ and not self._nest(environ, session):
+            return self.app(environ, start_response)
+        environ[key] = session
+        held: list[_Response] = []
+        try:
+            body = self.app(environ, partial(self._start, environ, session, start_response, held))
+        except SessfastError as error:
+            return self._hold(environ, session, start_response, held).refuse(error)
+        if held and held[0].refusal is not None:
+            return held[0].replace(body)
+        if type(body) in COMPLETE or isinstance(body, environ.get("wsgi.file_wrapper") or ()):
+            return body
+        return _Body(self._hold(environ, session, start_response, held), body)
+
+    def _start(
+        self,
+        environ: Environ,
+        session: Session,
+        start_response: StartResponse,
+        held: list[_Response],
+        status: str,
+        headers: Headers,
+        exc_info: Any = None,
+    ) -> Any:
+        """The `start_response` that the app is given; `held` is filled where there is work."""
+        if not held and environ.get(self.environ_key) is session:
+            state = session._state
+            if state is None:
+                passes = self.is_quiet() and session.outage is None
+            else:
+                passes = state.tell is None and self.rules.is_settled(session)
+                if passes and self.setup.sends_vary:
+                    headers = dressed(list(headers), None, "private", STR_WORDS)
+            if passes:  # there is nothing to do or say
+                session._committed = True
+                if exc_info is None:
+                    return start_response(status, headers)
+                return start_response(status, headers, exc_info)
+        response = self._hold(environ, session, start_response, held)
+        return response.start(status, headers, exc_info)
+
+    def _hold(
+        self,
+        environ: Environ,
+        session: Session,
+        start_response: StartResponse,
+        held: list[_Response],
+    ) -> _Response:
+        """The one _Response of a request, made when there is work for it."""
+        if not held:
+            held.append(_Response(self, environ, session, start_response))
+        return held[0]
+
+    def _nest(self, environ: Environ, session: Session) -> bool:
+        """Publish a second session beside the outer one; False where ours is there already."""
+        name = self.setup.options.name
+        sessions = environ.setdefault(SESSIONS_KEY, {})
+        outer = environ[self.environ_key]
+        if isinstance(outer, Session):
+            sessions.setdefault(outer._rules.options.name, outer)  # type: ignore[attr-defined]
+        if name in sessions:
+            return False
+        sessions[name] = session
+        return True
+
+
+def facts_of(environ: Environ, secure: bool) -> RequestFacts:
+    """What a WSGI environ says about its request, mount point included."""
+    return RequestFacts(
+        cookies=environ.get("HTTP_COOKIE", ""),
+        path=environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+        secure=secure,
+        method=environ.get("REQUEST_METHOD", "GET"),
+        host=environ.get("HTTP_HOST", ""),
+    )
+
+
+class _Response:
+    """One response on its way out: commits before the first header leaves."""
+
+    __slots__ = ("environ", "middleware", "refusal", "session", "start_response", "started")
+
+    def __init__(
+        self,
+        middleware: SessionMiddleware,
+        environ: Environ,
+        session: Session,
+        start_response: StartResponse,
+    ) -> None:
+        self.middleware = middleware
+        self.environ = environ
+        self.session = session
+        self.start_response = start_response
+        self.started = session.committed
+        self.refusal: Refusal | None = None
+
+    def start(
+        self, status: str, headers: Headers, exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        """The `start_response` that the app is given."""
+        session, middleware = self.session, self.middleware
+        unset = self.environ.get(middleware.environ_key) is None
+        if self.refusal is not None:
+            return discard
+        try:
+            if unset or not middleware.rules.is_settled(session):
+                middleware.driver.run(middleware.rules.commit(session, unset))
+        except SessfastError as error:
+            self.refusal = refusal(error)
+            if self.refusal is None:
+                raise
+            self._report(Sent.FAILED)
+            self._start(self.refusal.status, self.refusal.headers, exc_info)
+            return discard
+        if session.outage is not None and status[:3] == "500":
+            # the app's framework made an error page of our StoreError: say what it was
+            status = "503 Service Unavailable"
+            headers = [*headers, ("Retry-After", "2")]
+        state = session._state
+        if state is None or state.tell is not None:
+            self._report(session.sent_reason or Sent.UNCHANGED)
+        if state is not None or session.outage is not None:
+            cookie = None if state is None else state.set_cookie
+            headers = dressed(headers, cookie, middleware.setup.options.cache_headers, STR_WORDS)
+        return self._start(status, headers, exc_info)
+
+    def _start(self, status: str, headers: Headers, exc_info: Any) -> Callable[[bytes], object]:
+        self.started = True
+        if exc_info is None:
+            return self.start_response(status, headers)
+        try:
+            return self.start_response(status, headers, exc_info)
+        finally:
+            exc_info = None  # PEP 3333: no circular reference through the traceback
+
+    def _report(self, sent: Sent) -> None:
+        facts = facts_of(self.environ, self.session._secure)
+        self.middleware.setup.tell_request(
+            self.session, self.session.read_reason, sent, method=facts.method, path=facts.path
+        )
+
+    def finish(self) -> None:
+        """Commit what the app changed while its body streamed."""
+        if self.session._state is not None and self.refusal is None:
+            middleware = self.middleware
+            middleware.driver.run(middleware.rules.commit(self.session, late=True))
+
+    def refuse(self, error: SessfastError) -> list[bytes]:
+        """The body that answers `error`, its headers sent; raises where that can't be done."""
+        answer = refusal(error)
+        if answer is None or self.started:
+            raise error
+        self.refusal = answer
+        self._report(Sent.FAILED)
+        self._start(answer.status, answer.headers, sys.exc_info())
+        return self._refused_body(answer)
+
+    def replace(self, body: Iterable[bytes]) -> list[bytes]:
+        """The refusal's body instead of the app's, which is closed unread."""
+        close(body)
+        assert self.refusal is not None
+        return self._refused_body(self.refusal)
+
+    def _refused_body(self, answer: Refusal) -> list[bytes]:
+        return [] if self.environ.get("REQUEST_METHOD") == "HEAD" else [answer.body]
+
+
+class _Body:
+    """A body that is made while it is sent: the session is committed again at its end."""
+
+    __slots__ = ("body", "chunks", "ended", "response")
+
+    def __init__(self, response: _Response, body: Iterable[bytes]) -> None:
+        self.response = response
+        self.body = body
+        self.chunks: Iterator[bytes] = iter(body)
+        self.ended = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self.ended:
+            return next(self.chunks)
+        try:
+            chunk = next(self.chunks)
+        except StopIteration:
+            self._end()
+            raise
+        except SessfastError as error:
+            return self._instead(self.response.refuse(error))
+        refused = self.response.refusal
+        if refused is not None:
+            return self._instead(self.response.replace(()))
+        return chunk
+
+    def _instead(self, body: list[bytes]) -> bytes:
+        """The refusal's body in place of the app's, as the last chunk."""
+        self.ended = True
+        self.chunks = iter(())
+        return b"".join(body)
+
+    def _end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self.chunks = iter(())
+            self.response.finish()
+
+    def close(self) -> None:
+        """Close the app's body, and commit what it left, also when the client went away."""
+        try:
+            close(self.body)
+        finally:
+            self._end()
+
+
+def close(body: Iterable[bytes]) -> None:
+    """Call the body's `close`, where it has one (PEP 3333)."""
+    method = getattr(body, "close", None)
+    if method is not None:
+        method()
+
+
+def discard(data: bytes) -> None:
+    """The `write` callable of a response that was refused."""
+
+
+# The reasons a WSGI user meets first; re-exported for `environ["sessfast.session"].read_reason`.
+__all__ = ["ENVIRON_KEY", "SESSIONS_KEY", "Read", "SessionMiddleware"]
