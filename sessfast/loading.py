@@ -66,10 +66,10 @@ class Loading:
                 cookies = cookies.cookies
             elif isinstance(cookies, StoreError):
                 raise cookies
-        read, sid, key_index, candidates = self.policy.read(cookies, session._secure, skip)
+        read, sid, key_index, seen, key = self.policy.read(cookies, session._secure, skip)
         if sid is not None:
-            return self.policy.store_key(sid), sid, key_index, candidates
-        self._be_new(session, refused or read, candidates)
+            return key or self.policy.store_key(sid), sid, key_index, seen
+        self._be_new(session, refused or read, seen)
         return None
 
     def feed(

@@ -9,11 +9,11 @@ import functools
 import hashlib
 import hmac
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from sessfast.errors import OptionsError
-from sessfast.hotpath import Keyring, find, new_id, serialize
+from sessfast.hotpath import Keyring, find, gathered, new_id, serialize
 from sessfast.options import (
     EXPRESS_COOKIE,
     MAX_LIFETIME,
@@ -31,12 +31,12 @@ EXPRESS_IDLE = 86400.0  # what Node's stores take where a session has no maxAge
 MAX_CANDIDATES = 4
 
 
-VERDICTS = (Read.NO_COOKIE, Read.MALFORMED, Read.BAD_SIGNATURE, Read.LOADED)  # of first_signed
+VERDICTS = (Read.NO_COOKIE, Read.MALFORMED, Read.BAD_SIGNATURE, Read.LOADED)  # of Keyring.claim
 
 # What a Cookie header says: the verdict; the id where one can be believed, else None; which
 # secret signed it; how many cookies of our name were looked at. A plain tuple: a NamedTuple
 # would cost more to build than the signature to verify.
-Claim = tuple[Read, str | None, int, int]
+Claim = tuple[Read, str | None, int, int, str | None]
 
 
 class Policy:
@@ -50,15 +50,14 @@ class Policy:
         if options.derive_keys:
             secrets = tuple(derive(secret, "cookie", options.name) for secret in secrets)
         self.keyring = Keyring(secrets)
-        self.index = Keyring([b"sessfast/1/index/" + options.name.encode("latin-1")])
-        # sid -> the key under which a store keeps the session
-        self.store_key: Callable[[str], str] = (
-            self.index.fingerprint if options.hash_ids else "sess:".__add__
-        )
+        # hashes ids into store keys; no secret, so that rotating secrets loses no session
+        self.index: Keyring | None = None
+        if options.hash_ids:
+            self.index = Keyring([b"sessfast/1/index/" + options.name.encode("latin-1")])
         self.static_cookie = options.cookie if isinstance(options.cookie, CookieOptions) else None
         self.max_age = started(self.static_cookie, 0.0)[0] if self.static_cookie else None
         self.candidates = 1 if options.duplicates == "first" else MAX_CANDIDATES
-        self.first_signed = self.keyring.first_signed
+        self.claim = self.keyring.claim
         self.rejects_duplicates = options.duplicates == "reject"
         self.max_bytes, self.max_pairs = options.max_cookie_header, options.max_cookie_pairs
         self.refuses_insecure = (
@@ -110,17 +109,18 @@ class Policy:
         cookies: the Cookie header as a str, or all headers as pairs of bytes
         Never raises: whatever a client sends is a verdict.
         """
-        header = cookies if type(cookies) is str else joined(cookies)
         if self.reads_warily:
             if self.refuses_insecure and not secure:
-                return Read.INSECURE_CONNECTION, None, -1, 0
-            second = find(header, self.name, 1, self.max_bytes, self.max_pairs)
-            if self.rejects_duplicates and second is not None:
-                return Read.DUPLICATE_COOKIE, None, -1, 2
-        verdict, sid, key_index, seen = self.first_signed(
-            header, self.name, "s:", skip, self.candidates, self.max_bytes, self.max_pairs
-        )
-        return VERDICTS[verdict], sid, key_index, seen
+                return Read.INSECURE_CONNECTION, None, -1, 0, None
+            if self.rejects_duplicates:
+                header = cookies if isinstance(cookies, str) else gathered(cookies)
+                if find(header, self.name, 1, self.max_bytes, self.max_pairs) is not None:
+                    return Read.DUPLICATE_COOKIE, None, -1, 2, None
+        verdict, sid, key_index, seen, key = self.claim(
+            cookies, self.name, "s:", skip, self.candidates,
+            self.max_bytes, self.max_pairs, self.index,
+        )  # fmt: skip
+        return VERDICTS[verdict], sid, key_index, seen, key
 
     # -- ids -------------------------------------------------------------------------------
 
@@ -136,6 +136,10 @@ class Policy:
             raise ValueError("genid must return at least 22 characters: 128 random bits")
         return sid
 
+
+    def store_key(self, sid: str) -> str:
+        """The key under which a store keeps the session `sid`."""
+        return "sess:" + sid if self.index is None else self.index.fingerprint(sid)
 
     # -- lifetimes -------------------------------------------------------------------------
 
@@ -253,17 +257,6 @@ def started(cookie: CookieOptions, now: float) -> tuple[Any, Any]:
         missing = False if cookie.max_age is False else None
         return missing, missing
     return max_age, now + max_age
-
-
-def joined(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The Cookie headers of an ASGI request as one (HTTP/2 splits them), in linear time."""
-    found: bytes | None = None
-    for name, value in headers:
-        if name == b"cookie":
-            if found is not None:
-                return b"; ".join([value for name, value in headers if name == b"cookie"])
-            found = value
-    return found or b""
 
 
 def derive(secret: bytes, use: str, name: str) -> bytes:

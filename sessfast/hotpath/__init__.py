@@ -39,6 +39,7 @@ else:
             )
 
 find = cookies.find
+gathered = cookies.gathered
 serialize = cookies.serialize
 Keyring = signing.Keyring
 cpu_path = signing.cpu_path
@@ -52,6 +53,7 @@ __all__ = [
     "TTLTable",
     "cpu_path",
     "find",
+    "gathered",
     "new_id",
     "serialize",
 ]

@@ -36,6 +36,17 @@ cdef enum:
     WHOLE_LIMIT = PAIR_LIMIT + 2 * ATTRIBUTE_LIMIT + 256
 
 
+def gathered(headers):
+    """As `cookies_py.gathered`: the Cookie headers of an ASGI request as one."""
+    found = None
+    for name, value in headers:
+        if name == b"cookie":
+            if found is not None:
+                return b"; ".join([value for name, value in headers if name == b"cookie"])
+            found = value
+    return found or b""
+
+
 def find(
     header, name, Py_ssize_t skip=0, Py_ssize_t max_bytes=16384, Py_ssize_t max_pairs=256
 ):

@@ -11,7 +11,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from sessfast.hotpath.cookies_cy import find
+from sessfast.hotpath.cookies_cy import find, gathered
 
 ctypedef const uint8_t* octets
 
@@ -160,7 +160,30 @@ cdef class Keyring:
         self, header, name, prefix, skip=0, most=1, max_bytes=16384, max_pairs=256
     ):
         """As `signing_py.Keyring.first_signed`: (verdict, value, key, seen)."""
-        cdef Py_ssize_t seen = skip, last = most, key, start, size
+        return self.first(header, name, prefix, skip, most, max_bytes, max_pairs)
+
+    def claim(self, headers, name, prefix, skip, most, max_bytes, max_pairs, index):
+        """As `signing_py.Keyring.claim`: (verdict, value, key, seen, fingerprint)."""
+        header = headers if PyUnicode_Check(headers) else gathered(headers)
+        verdict, value, key, seen = self.first(
+            header, name, prefix, skip, most, max_bytes, max_pairs
+        )
+        fingerprint = None
+        if index is not None and value is not None:
+            fingerprint = index.fingerprint(value)
+        return verdict, value, key, seen, fingerprint
+
+    cdef tuple first(
+        self,
+        header,
+        name,
+        prefix,
+        Py_ssize_t seen,
+        Py_ssize_t last,
+        max_bytes,
+        max_pairs,
+    ):
+        cdef Py_ssize_t key, start, size
         verdict = ABSENT
         while seen < last:
             text = find(header, name, seen, max_bytes, max_pairs)

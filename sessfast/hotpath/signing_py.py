@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from binascii import b2a_base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hmac import compare_digest
 from typing import NoReturn
 
-from sessfast.hotpath.cookies_py import find
+from sessfast.hotpath.cookies_py import find, gathered
 
 REVISION = 1
 
@@ -139,6 +139,27 @@ class Keyring:
                 return SIGNED, value, key, skip
             verdict = MALFORMED
         return verdict, None, -1, skip
+
+    def claim(
+        self,
+        headers: str | Iterable[tuple[bytes, bytes]],
+        name: str,
+        prefix: str,
+        skip: int,
+        most: int,
+        max_bytes: int,
+        max_pairs: int,
+        index: Keyring | None,
+    ) -> tuple[int, str | None, int, int, str | None]:
+        """What `first_signed` finds in a Cookie header, or in all headers of an ASGI request.
+
+        With the value's fingerprint under `index` as a fifth, None where there is no index or
+        no value. One call, because a server makes it for every request.
+        """
+        header = headers if isinstance(headers, str) else gathered(headers)
+        found = self.first_signed(header, name, prefix, skip, most, max_bytes, max_pairs)
+        value = found[1]
+        return *found, None if index is None or value is None else index.fingerprint(value)
 
     def _mac(self, index: int, data: bytes) -> bytes:
         inner, outer = self._states[index]

@@ -383,6 +383,20 @@ def test_a_keyring_cannot_be_copied_out(signing: ModuleType) -> None:
             act()
 
 
+def test_a_claim_is_the_first_signed_cookie_and_its_fingerprint(signing: Any) -> None:
+    """From a str or from an ASGI request's headers, of which several may be Cookie headers."""
+    keyring, index = signing.Keyring([b"key"]), signing.Keyring([b"index"])
+    text = f"a=1; sid=s:{keyring.sign(SID)}"
+    pairs = [(b"host", b"x"), (b"cookie", b"a=1"), (b"cookie", text.encode()), (b"x", b"sid=s:")]
+    rest = ("sid", "s:", 0, 4, 16384, 256)
+    found = (signing.SIGNED, SID, 0, 1)
+    assert (*found, index.fingerprint(SID)) == keyring.claim(text, *rest, index)
+    assert (*found, index.fingerprint(SID)) == keyring.claim(pairs, *rest, index)
+    assert (*found, None) == keyring.claim(pairs, *rest, None)
+    for nothing in ("", "sid=", [], [(b"cookie", b"")], pairs[:2]):
+        assert (signing.ABSENT, None, -1) == keyring.claim(nothing, *rest, index)[:3]
+
+
 def test_a_keyring_shows_no_secret(signing: ModuleType) -> None:
     """Not in repr, str or any public attribute, nor its hash."""
     keyring = signing.Keyring([CAT, b"0123456789abcdef" * 9])

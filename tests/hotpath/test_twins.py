@@ -29,6 +29,8 @@ CALLS = [
     ("signing", "Keyring.verify"),
     ("signing", "Keyring.fingerprint"),
     ("signing", "Keyring.first_signed"),
+    ("signing", "Keyring.claim"),
+    ("cookies", "gathered"),
     ("signing", "Keyring.__reduce__"),
 ]
 
@@ -296,6 +298,16 @@ def test_keyrings_agree_on_headers(twins: Twins, parts: list[Any], rest: tuple[i
     )
     for args in ((header, "sid", "s:", *rest), (header, "sid", "", 0, 4)):
         assert outcome(pure.first_signed, *args) == outcome(compiled.first_signed, *args)
+    # and from the headers of an ASGI request, cut into two Cookie headers anywhere
+    octets, cut = header.encode("latin-1", "replace"), rest[2] % (len(header) + 1)
+    pairs = [(b"host", b"x"), (b"cookie", octets[:cut]), (b"Cookie", b"a=1"), (b"cookie", octets)]
+    assert twins("cookies")[0].gathered(pairs) == twins("cookies")[1].gathered(pairs)
+    for index in (False, True):
+        found = [
+            outcome(ring.claim, pairs, "sid", "s:", *rest[:2], 16384, 256, ring if index else None)
+            for ring in (pure, compiled)
+        ]
+        assert found[0] == found[1]
 
 
 @given(
