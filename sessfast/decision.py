@@ -1,7 +1,7 @@
 """The decision table: what to store and which cookie to send when a response starts.
 
 express-session's four predicates over six facts, as one pure function; the tests are its
-table (128 rows, tests/rules/test_decision_table.py).
+table (128 rows, tests/fronts/test_decision_table.py).
 """
 
 from __future__ import annotations

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from sessfast.codec import codec_for
 from sessfast.errors import ConflictError, OptionsError, SessfastError, StoreError
 from sessfast.lifecycle import Lifecycle
-from sessfast.options import SessionOptions
+from sessfast.options import CookieOptions, SessionOptions
 from sessfast.policy import Policy
 from sessfast.records import Read, Sent, shorten
 from sessfast.report import Report
@@ -18,19 +18,39 @@ from sessfast.session import Session
 from sessfast.stores.opening import resolve
 
 RETRY_AFTER = 2
+OPTION_NAMES = frozenset(SessionOptions.__dataclass_fields__)
+COOKIE_NAMES = frozenset(CookieOptions.__dataclass_fields__)
 
 
 def options_from(given: SessionOptions | None, keywords: dict[str, Any]) -> SessionOptions:
     """The options object, with keywords over it. OptionsError for names that don't exist."""
-    known = SessionOptions.__dataclass_fields__
-    unknown = [name for name in keywords if name not in known]
-    if unknown:
-        raise OptionsError([f"{name} is no option: see docs/options.md" for name in unknown])
-    if given is not None:
-        if not isinstance(given, SessionOptions):
-            raise OptionsError(["pass SessionOptions(...) or keywords as options"])
-        return replace(given, **keywords) if keywords else given
-    return SessionOptions(**{"secret": None, **keywords})
+    if given is not None and not isinstance(given, SessionOptions):
+        raise OptionsError(["pass SessionOptions(...) or keywords as options"])
+    known = {name: keywords[name] for name in keywords if name in OPTION_NAMES}
+    faults = [unknown_option(name) for name in keywords if name not in OPTION_NAMES]
+    made = None
+    try:
+        if given is None:
+            made = SessionOptions(**{"secret": None, **known})
+        elif known:
+            cookie = known.get("cookie")
+            if isinstance(cookie, Mapping) and isinstance(given.cookie, CookieOptions):
+                known["cookie"] = given.cookie.override(cookie)
+            made = replace(given, **known)
+        else:
+            made = given
+    except OptionsError as error:
+        faults += error.faults
+    if made is None or faults:
+        raise OptionsError(faults)
+    return made
+
+
+def unknown_option(name: str) -> str:
+    """What to say of a keyword that is no option, with the likely fix."""
+    if name in COOKIE_NAMES:
+        return f"{name} is an attribute of the cookie: write cookie={{{name!r}: …}}"
+    return f"{name} is no option: docs/options.md lists them"
 
 
 class Setup:

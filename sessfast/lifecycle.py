@@ -151,6 +151,13 @@ class Lifecycle:
             state.cookie is not None and state.cookie.changed,
         )
         if fresh and wanted:
+            if state.read is Read.SUPERSEDED and not state.rotated:
+                # the browser holds, or is about to get, the id that took over: a new cookie
+                # would replace it, and log out who has just logged in
+                state.sent = Sent.GONE
+                if tell := state.tell:
+                    tell("gone", {"sid": "-", "superseded": True})
+                return None
             if late and state.set_cookie is None:
                 if tell := state.tell:
                     tell("late_change", {"sid": shorten(state.sid), "sent": Sent.TOO_LATE.value})
@@ -313,6 +320,8 @@ class Lifecycle:
         state = yield from self._ready(session)
         if state.destroyed or state.gone:
             raise SessionGoneError("this session was destroyed, rotated or has expired")
+        if state.read is Read.SUPERSEDED and not state.rotated:
+            raise SessionGoneError("this session lives on under a new id")
         text = self._compare(session, state)
         is_new = state.cookie_sid is None or state.cookie_sid != state.sid
         if session.committed and is_new and not state.stored and state.set_cookie is None:

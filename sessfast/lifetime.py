@@ -25,14 +25,14 @@ class Lifetimes:
         self.codec = codec
         self.clock = clock
         # what holds for every session without a lifetime of its own, where options are static
-        self.is_static = policy.static_cookie is not None and not codec.keeps_cookie
+        cookie = policy.static_cookie
+        self.is_static = cookie is not None and not cookie.expires and not codec.keeps_cookie
         self.static_ttl = policy.lifetime(policy.max_age)
         self.static_span = policy.absolute_span(policy.max_age)
         self.static_persistent = policy.max_age is not None
         # by whether the connection is secure: the attributes of a cookie without an end
         self.plain: tuple[Mapping[str, Any], ...] | None = None
-        cookie = policy.static_cookie
-        if self.is_static and cookie is not None and started(cookie, 0.0)[1] is None:
+        if self.is_static and cookie is not None and policy.max_age is None:
             no_end = {"original_max_age": None, "expires": None}
             self.plain = tuple(
                 {**attributes_of(cookie, secure), **no_end}

@@ -29,6 +29,7 @@ BROWSER_SESSION_IDLE = 30 * 60.0
 BROWSER_SESSION_ABSOLUTE = 12 * 3600.0
 EXPRESS_IDLE = 86400.0  # what Node's stores take where a session has no maxAge
 MAX_CANDIDATES = 4
+LONGEST_ID = 256  # a cookie holds 4096 octets, each of which may take three
 
 
 VERDICTS = (Read.NO_COOKIE, Read.MALFORMED, Read.BAD_SIGNATURE, Read.LOADED)  # of Keyring.claim
@@ -55,7 +56,7 @@ class Policy:
         if options.hash_ids:
             self.index = Keyring([b"sessfast/1/index/" + options.name.encode("latin-1")])
         self.static_cookie = options.cookie if isinstance(options.cookie, CookieOptions) else None
-        self.max_age = started(self.static_cookie, 0.0)[0] if self.static_cookie else None
+        self.max_age = seconds(self.static_cookie.max_age) if self.static_cookie else None
         self.candidates = 1 if options.duplicates == "first" else MAX_CANDIDATES
         self.claim = self.keyring.claim
         self.rejects_duplicates = options.duplicates == "reject"
@@ -132,6 +133,8 @@ class Policy:
         sid = genid(facts)
         if not isinstance(sid, str) or not sid:
             raise TypeError("genid must return a non-empty str")
+        if len(sid) > LONGEST_ID:
+            raise ValueError(f"genid must return at most {LONGEST_ID} characters")
         if self.options.strict_secret and len(sid) < 22:
             raise ValueError("genid must return at least 22 characters: 128 random bits")
         return sid
@@ -151,6 +154,8 @@ class Policy:
         made = ask(facts)
         if not isinstance(made, CookieOptions):
             preset = EXPRESS_COOKIE if self.options.codec == "express" else CookieOptions()
+            if made is not None and not isinstance(made, Mapping):
+                raise OptionsError(["cookie: the callable must return CookieOptions or a dict"])
             made = preset.override(made or {})
         if faults := faults_of(made, self.options.strict_secret):
             raise OptionsError(faults)

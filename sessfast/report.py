@@ -18,14 +18,20 @@ class Report:
         self.observer = observer
         self.logger = logging.getLogger("sessfast")
         self._enabled = self.logger.isEnabledFor
+        # where isEnabledFor keeps its answers; logging empties it in place when a level changes
+        self._answers: dict[int, bool] = getattr(self.logger, "_cache", {})
 
     def is_silent(self) -> bool:
         """Whether nobody listens right now."""
-        return self.observer is None and not self._enabled(DEBUG)
+        if self.observer is not None:
+            return False
+        return not self._answers.get(DEBUG, True) or not self._enabled(DEBUG)
 
     def listener(self) -> Tell | None:
         """Whom to tell right now."""
-        if self.observer is None and not self._enabled(DEBUG):
+        if self.observer is None and (
+            not self._answers.get(DEBUG, True) or not self._enabled(DEBUG)
+        ):
             return None
         return self.tell
 
@@ -45,4 +51,5 @@ class Report:
 def clean(value: object) -> str:
     """`value` for a log line: one word, no control characters, at most 64 characters (R-73)."""
     text = str(value)[:64]
-    return text if text.isascii() and text.isprintable() and " " not in text else ascii(text)
+    plain = text.removesuffix("…")  # of a shortened id
+    return text if plain.isascii() and plain.isprintable() and " " not in plain else ascii(text)

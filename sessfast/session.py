@@ -182,7 +182,8 @@ class Session(dict[str, Any]):
     @property
     def is_new(self) -> bool:
         """Whether no stored session came with the request, or the id was just regenerated."""
-        return not (self._state or self._opened()).stored
+        state = self._state or self._opened()
+        return state.cookie_sid is None or state.rotated
 
     @property
     def read_reason(self) -> Read:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
 from sessfast.drivers import sync_driver
-from sessfast.errors import SessfastError
+from sessfast.errors import SessfastError, StoreError
 from sessfast.front import STR_WORDS, Refusal, Setup, dressed, refusal
 from sessfast.options import SessionOptions
 from sessfast.records import Read, RequestFacts, Sent
@@ -21,6 +20,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 ENVIRON_KEY = "sessfast.session"
 SESSIONS_KEY = "sessfast.sessions"
+VARY_LENGTH = 4
 COMPLETE = (list, tuple)  # bodies that are all there: nothing of the app runs any more
 
 
@@ -50,6 +50,7 @@ class SessionMiddleware:
         self.rules, self.driver = self.setup.rules, self.setup.driver
         self.session_class = Session.bound(self.rules, self.driver)
         self.looks_closer, self.is_quiet = self.setup.looks_closer, self.setup.is_quiet
+        self.sends_vary = self.setup.sends_vary
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         request: Any = environ.get("HTTP_COOKIE", "")
@@ -94,11 +95,11 @@ class SessionMiddleware:
         if not held and environ.get(self.environ_key) is session:
             state = session._state
             if state is None:
-                passes = self.is_quiet() and session.outage is None
+                passes = self.is_quiet() and not isinstance(session._request, StoreError)
             else:
                 passes = state.tell is None and self.rules.is_settled(session)
-                if passes and self.setup.sends_vary:
-                    headers = dressed(list(headers), None, "private", STR_WORDS)
+                if passes and self.sends_vary:
+                    headers = varied(headers)
             if passes:  # there is nothing to do or say
                 session._committed = True
                 if exc_info is None:
@@ -130,6 +131,14 @@ class SessionMiddleware:
             return False
         sessions[name] = session
         return True
+
+
+def varied(headers: Headers) -> Headers:
+    """A copy of the app's headers that says that they depend on the cookie."""
+    for name, _value in headers:
+        if len(name) == VARY_LENGTH and name.lower() == "vary":
+            return dressed([*headers], None, "private", STR_WORDS)
+    return [*headers, STR_WORDS.vary_cookie]
 
 
 def facts_of(environ: Environ, secure: bool) -> RequestFacts:
@@ -220,7 +229,7 @@ class _Response:
             raise error
         self.refusal = answer
         self._report(Sent.FAILED)
-        self._start(answer.status, answer.headers, sys.exc_info())
+        self._start(answer.status, answer.headers, None)
         return self._refused_body(answer)
 
     def replace(self, body: Iterable[bytes]) -> list[bytes]:

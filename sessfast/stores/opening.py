@@ -21,6 +21,8 @@ def open_store(url: str, **options: Any) -> Any:
     or an option that does not exist. The URL is never quoted: it may hold a password.
     """
     parts = urlsplit(url)
+    if not parts.scheme:
+        raise OptionsError(["store: a str must be a URL such as memory://"])
     if parts.scheme != "memory":
         raise OptionsError([f"store: no store is known as {parts.scheme!r}: use memory://"])
     found: dict[str, Any] = dict(parse_qsl(parts.query))
@@ -28,8 +30,8 @@ def open_store(url: str, **options: Any) -> Any:
     for name, value in found.items():
         if name not in MEMORY_OPTIONS:
             faults.append(f"store: memory:// has no option {name!r}")
-        elif not value.isdecimal():
-            faults.append(f"store: {name} must be a whole number")
+        elif not value.isdecimal() or int(value) < 1:
+            faults.append(f"store: {name} must be a positive whole number")
     if faults:
         raise OptionsError(faults)
     return MemoryStore(**{**{name: int(value) for name, value in found.items()}, **options})
@@ -44,6 +46,13 @@ def resolve(store: Any, clock: Callable[[], float]) -> Any:
         return MemoryStore(clock=clock)
     if isinstance(store, str):
         return open_store(store, clock=clock)
-    if all(callable(getattr(store, verb, None)) for verb in VERBS if verb != "touch"):
+    if isinstance(store, type):
+        raise OptionsError([f"store is the class {store.__name__}: pass an object of it"])
+    missing = [verb for verb in VERBS if not callable(getattr(store, verb, None))]
+    if not missing:
         return store
+    if callable(getattr(store, "create", None)):  # ours, not one of express's contract
+        raise OptionsError(
+            [f"store has no {verb}(): docs/writing-a-store.md has the contract" for verb in missing]
+        )
     return adapt(store, clock)

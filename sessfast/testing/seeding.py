@@ -8,6 +8,7 @@ from typing import Any
 
 from sessfast.drivers import AwaitDriver
 from sessfast.errors import SessfastError
+from sessfast.records import RequestFacts
 from sessfast.session import Session, Steps, park
 
 
@@ -34,7 +35,10 @@ def peek(middleware: Any, cookie: str | None) -> dict[str, Any] | None:
 
 
 def _opened(middleware: Any, cookie: str) -> Session:
-    session = park(Session.bound(middleware.rules, middleware.driver), cookie, secure=True)
+    request: Any = cookie
+    if middleware.setup.needs_facts:
+        request = RequestFacts(cookie, "/", secure=True, host="localhost")
+    session = park(Session.bound(middleware.rules, middleware.driver), request, secure=True)
     _finish(middleware, middleware.rules.open(session))
     return session
 

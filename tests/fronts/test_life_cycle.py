@@ -548,3 +548,48 @@ def test_regenerate_after_the_headers_is_refused(client: Any) -> None:
             await io(held[0].regenerate())
 
     here.request(again)
+
+
+def test_a_request_with_a_superseded_cookie_never_replaces_the_new_one(client: Any) -> None:
+    """A poll that runs beside a login still holds the old id: what it writes goes nowhere."""
+    here, store, cookie = started(client)
+    here.request(regenerate_and_keep, cookie=cookie)
+    store.calls.clear()
+    reply = here.request(write, cookie=cookie)
+    assert (reply.set_cookie, store.calls) == (None, ["get"])
+    assert here.reasons == ("superseded", "gone")
+
+    async def save_it(session: Any) -> None:
+        session["a"] = 1
+        with pytest.raises(SessionGoneError, match="new id"):
+            await io(session.save())
+
+    here.request(save_it, cookie=cookie)
+    assert here.request(regenerate, cookie=cookie).set_cookie is not None
+
+
+def test_an_absolute_expires_option_ends_record_and_cookie(client: Any) -> None:
+    """cookie.expires as an option: one moment for every session, however often it is used."""
+    clock = FakeClock()
+    here = client(clock, store=SpyStore(clock), cookie={"expires": clock() + 5000})
+    first = here.request(begin)
+    assert "Max-Age=5000" in first.set_cookie
+    clock.advance(4999)
+    assert contents(here, first.cookie) is not None
+    clock.advance(2)
+    assert contents(here, first.cookie) is None
+
+
+def test_is_new_speaks_of_the_request(client: Any) -> None:
+    """It doesn't change when the session is stored."""
+    seen: list[bool] = []
+
+    async def look(session: Any) -> None:
+        session["a"] = 1
+        await io(session.save())
+        seen.append(session.is_new)
+
+    here, _, cookie = started(client)
+    here.request(look)
+    here.request(look, cookie=cookie)
+    assert seen == [True, False]

@@ -26,7 +26,7 @@ FAKE = """
     for name in ("cookies", "signing", "ids", "ttltable"):
         fake = types.ModuleType(f"sessfast.hotpath.{name}_cy")
         fake.REVISION = 1
-        for thing in ("find", "serialize", "Keyring", "cpu_path", "new_id", "TTLTable"):
+        for thing in ("find", "gathered", "serialize", "Keyring", "cpu_path", "new_id", "TTLTable"):
             setattr(fake, thing, type(thing, (), {"__module__": fake.__name__}))
         sys.modules[fake.__name__] = fake
 """

@@ -383,7 +383,7 @@ def test_a_keyring_cannot_be_copied_out(signing: ModuleType) -> None:
             act()
 
 
-def test_a_claim_is_the_first_signed_cookie_and_its_fingerprint(signing: Any) -> None:
+def test_a_claim_is_the_first_signed_cookie_and_its_fingerprint(signing: ModuleType) -> None:
     """From a str or from an ASGI request's headers, of which several may be Cookie headers."""
     keyring, index = signing.Keyring([b"key"]), signing.Keyring([b"index"])
     text = f"a=1; sid=s:{keyring.sign(SID)}"
