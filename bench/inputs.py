@@ -1,0 +1,55 @@
+"""What the benchmarks are fed: cookie headers as browsers send them, and as attackers do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import Any
+from urllib.parse import quote
+
+NAME = "connect.sid"
+SID = "Zq3vR8mYt0Jx5wKc1LbN7fGhD2sPa9Ue"
+SECRETS = [b"the newest of the benchmark's secrets", b"the one before that, still in use",
+           b"the oldest of them, about to be dropped"]  # fmt: skip
+SECRET = "a secret of the benchmarks, 32 bytes or more: Qw7-vX2"
+
+
+def signed(secret: bytes) -> str:
+    """SID with its MAC under `secret`, as a cookie carries it behind the `s:`."""
+    mac = hmac.digest(secret, SID.encode(), hashlib.sha256)
+    return f"{SID}.{base64.b64encode(mac).decode().rstrip('=')}"
+
+
+MAX_AGE = 1800
+EXPIRES = 1_700_001_800.0
+VALUE = "s:" + signed(SECRETS[0])
+OURS = f"{NAME}={quote(VALUE, safe='')}"
+BEFORE = "_ga=GA1.2.1093187231.1714489273; theme=dark; consent=2024-11-02T08%3A41%3A00Z%7Canalytics"
+AFTER = "csrftoken=aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"
+TWENTY = "; ".join(f"preference_{n:02}=value-{n:02}-of-some-length" for n in range(19))
+# not more than 256 pairs in all, or we would give up where the others go on
+PIECE = 'connect.sidd="%zz%E0%80%80 \\" and so on, with = in it"; connect.si=%%%%%;'
+HOSTILE = (PIECE * (8192 // len(PIECE)))[: 8192 - len(OURS)].rpartition(";")[0] + ";" + OURS
+
+HEADERS = {
+    "the only cookie": OURS,
+    "one among five": f"{BEFORE}; {OURS}; {AFTER}",
+    "the last of twenty": f"{TWENTY}; {OURS}",
+    "8 KB of near misses": HOSTILE,
+}
+
+SMALL: dict[str, Any] = {"user": "ada", "role": "editor", "visits": 3}
+NESTED: dict[str, Any] = {
+    "user": "ada",
+    "visits": 3,
+    "csrf": "h8Zb2vXw0qYcTn5rKf7LmPs3",
+    "preferences": {"theme": "dark", "language": "de", "columns": ["name", "size", "changed"]},
+    "cart": [
+        {"sku": f"SKU-{n:05}", "name": f"A thing of some kind, number {n}", "count": n,
+         "price": 12.5 + n, "tags": ["new", "blue"]}
+        for n in range(7)
+    ],
+    "history": [f"/articles/{n}/what-was-read" for n in range(6)],
+}  # fmt: skip
+SESSIONS = {"small": SMALL, "1 KB": NESTED}
