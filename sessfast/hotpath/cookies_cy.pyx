@@ -1,15 +1,14 @@
 """Compiled twin of `cookies_py`, which is the specification.
 
-Reads the octets of the header where they lie: CPython keeps a Latin-1 str as one octet per
-character. Pairs are found by memchr, and nothing is built but the value that was asked for.
+Reads the octets where they lie: CPython keeps a Latin-1 str as one octet per character.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_GET_SIZE
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_AsDouble, PyLong_AsLongLongAndOverflow, PyLong_Check
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from cpython.unicode cimport PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_DecodeUTF8
-from cpython.unicode cimport PyUnicode_GET_LENGTH
+from cpython.unicode cimport (
+    PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH)
 from libc.math cimport NAN, floor
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy
@@ -38,13 +37,8 @@ cdef enum:
 
 def gathered(headers):
     """As `cookies_py.gathered`: the Cookie headers of an ASGI request as one."""
-    found = None
-    for name, value in headers:
-        if name == b"cookie":
-            if found is not None:
-                return b"; ".join([value for name, value in headers if name == b"cookie"])
-            found = value
-    return found or b""
+    found = [value for name, value in headers if name == b"cookie"]
+    return found[0] if len(found) == 1 else b"; ".join(found)
 
 
 def find(

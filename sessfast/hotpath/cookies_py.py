@@ -110,13 +110,8 @@ def gathered(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
     HTTP/2 splits the header, so several are joined, in linear time (R-41).
     """
-    found: bytes | None = None
-    for name, value in headers:
-        if name == b"cookie":
-            if found is not None:
-                return b"; ".join([value for name, value in headers if name == b"cookie"])
-            found = value
-    return found or b""
+    found = [value for name, value in headers if name == b"cookie"]
+    return found[0] if len(found) == 1 else b"; ".join(found)
 
 
 def _is_findable(name: str) -> bool:

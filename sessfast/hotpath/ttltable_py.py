@@ -49,13 +49,14 @@ class TTLTable:
     """
 
     __slots__ = (
-        "__weakref__", "_entries", "_evictions", "_free", "_hand", "_last_version", "_lock",
-        "_max_bytes", "_max_entries", "_nbytes", "_slots",
+        "__weakref__", "_entries", "_evictions", "_free", "_hand", "_largest", "_last_version",
+        "_lock", "_max_bytes", "_max_entries", "_nbytes", "_slots",
     )  # fmt: skip
 
     def __init__(self, max_entries: int, max_bytes: int) -> None:
         self._max_entries = bounded("max_entries", max_entries, MOST_ENTRIES)
         self._max_bytes = bounded("max_bytes", max_bytes, MOST_BYTES)
+        self._largest = min(self._max_bytes, LARGEST)
         # reentrant: a signal handler or a finalizer may come here in the middle of a call
         self._lock = RLock()
         # from the least to the most recently used
@@ -141,7 +142,8 @@ class TTLTable:
             entry.size = size
             self._entries[key] = entry
             self._nbytes += size
-            self._make_room(now)
+            if self._nbytes > self._max_bytes or len(self._entries) > self._max_entries:
+                self._make_room(now)
             return version
 
     def update(self, key: str, blob: bytes, expires: float, version: int, now: float) -> int:
@@ -168,7 +170,8 @@ class TTLTable:
             self._nbytes += size - entry.size
             entry.size = size
             self._entries.move_to_end(key)
-            self._make_room(now)
+            if self._nbytes > self._max_bytes:
+                self._make_room(now)
             return version
 
     def touch(self, key: str, expires: float, now: float) -> bool:
@@ -285,7 +288,7 @@ class TTLTable:
         """What the entry counts for. ValueError where it would fit in no way."""
         octets = len(key) if key.isascii() else len(key.encode())
         size = octets + len(blob) + OVERHEAD
-        if size > min(self._max_bytes, LARGEST):
+        if size > self._largest:
             raise ValueError("the entry alone exceeds max_bytes")
         return size
 

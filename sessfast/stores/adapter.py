@@ -302,15 +302,15 @@ def version_of(session: Mapping[str, Any]) -> bytes:
 
 def text_of(session: Mapping[str, Any]) -> bytes:
     """The record's bytes: JSON as the codec writes it, so that an unchanged session is seen so."""
-    if "cookie" not in session:
-        return msgspec.json.encode(session)
-    cookie = session["cookie"]
-    if is_added(cookie):
-        plain = {name: value for name, value in session.items() if name != "cookie"}
-        return msgspec.json.encode(plain)
-    if isinstance(cookie, Mapping) and isinstance(end := cookie.get("expires"), datetime):
-        cookie = {**cookie, "expires": end if end.tzinfo else end.replace(tzinfo=UTC)}
-    return stringify({**session, "cookie": cookie})
+    cookie = session.get("cookie")
+    try:
+        if "cookie" not in session or is_added(cookie):
+            return msgspec.json.encode({k: v for k, v in session.items() if k != "cookie"})
+        if isinstance(cookie, Mapping) and isinstance(end := cookie.get("expires"), datetime):
+            cookie = {**cookie, "expires": aware(end)}
+        return stringify({**session, "cookie": cookie})
+    except (TypeError, ValueError) as error:
+        raise StoreError("get", f"the store returned what is no JSON: {error}") from error
 
 
 def is_added(cookie: Any) -> bool:
@@ -331,8 +331,13 @@ def expires_of(session: Mapping[str, Any]) -> float | None:
     if isinstance(end, str):
         end = iso_ms(end)
     elif isinstance(end, datetime):
-        return (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp()
-    return None if end is None or isinstance(end, bool) else end / 1000
+        return aware(end).timestamp()
+    return end / 1000 if isinstance(end, int | float) and not isinstance(end, bool) else None
+
+
+def aware(moment: datetime) -> datetime:
+    """`moment`, in UTC if it does not say where."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def pairs(found: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -9,6 +9,8 @@ pytest collects it like any test class; without pytest, `TestMyStore.failures()`
 
 from __future__ import annotations
 
+from typing import Any
+
 from sessfast.records import EXISTS, GONE, Conflict
 from sessfast.session import Steps
 from sessfast.testing.interleavings import LONG_SCRIPTS, TTL, Meeting, schedules, scripts
@@ -41,7 +43,7 @@ class StoreContract(Rig):
 
     def test_blobs_come_back_octet_for_octet(self) -> None:
         """Empty ones, large ones, every octet."""
-        blobs = [self.blob(""), self.blob("x" * 300_000), self.blob("é€𝄞\n\x00\"\\")]
+        blobs = [self.blob(""), self.blob("x" * 300_000), self.blob('é€𝄞\n\x00"\\')]
         if self.any_octets:
             blobs += [bytes(range(256)) * 2, b"\r\n", b"\x00", b"\xff\xfe"]
         rule = "a blob comes back octet for octet"
@@ -321,17 +323,16 @@ class StoreContract(Rig):
     def test_a_destroyed_session_stays_so_under_fire(self) -> None:
         """One destroys while others update: nobody brings it back."""
         self.needs(self.atomic, "atomic verbs")
-        for _ in range(10):
+        for i in range(15):
             sid = self.sid()
-            self.created(sid, "0")
-            destroyer = self.probe.asking("destroy", sid)
-            self.probe.together([*(self._write_until_gone(sid) for _ in range(4)), destroyer])
+            version = self.created(sid, "0")
+            actors = [self._write_until_gone(sid, version) for _ in range(4)]
+            actors.insert(i % 5, self.probe.asking("destroy", sid))
+            self.probe.together(actors)
             self.is_gone("update never creates, also in a race with destroy", sid)
 
-    def _write_until_gone(self, sid: str) -> Steps:
-        record = yield "get", (sid,)
-        version = None if record is None else record[1]
-        for i in range(100 if record is not None else 0):
+    def _write_until_gone(self, sid: str, version: Any) -> Steps:
+        for i in range(100):
             reply = yield "update", (sid, self.blob(str(i)), TTL, version)
             if reply is GONE:
                 return

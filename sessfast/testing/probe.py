@@ -76,7 +76,7 @@ class Probe:
         try:
             reply = yield verb, (sid, *arguments)
         except Exception as error:
-            self._note(verb, sid, arguments, f"raised {error!r}")
+            self._note(verb, sid, arguments, f"raised {error.__cause__ or error!r}")
             error.add_note(self.history())
             raise
         self._note(verb, sid, arguments, shown(reply))

@@ -73,10 +73,13 @@ class Rig:
         self.probe.close()
 
     @classmethod
-    def failures(cls) -> dict[str, str]:
-        """Run all tests; the reports of those that failed, by the test's name."""
+    def failures(cls, only: str = "test_") -> dict[str, str]:
+        """Run the tests without pytest; the reports of those that failed, by the test's name.
+
+        only: how the names of the tests to run begin
+        """
         found = {}
-        for name in [name for name in dir(cls) if name.startswith("test_")]:
+        for name in [name for name in dir(cls) if name.startswith(only)]:
             suite = cls()
             suite.setup_method()
             try:

@@ -88,7 +88,8 @@ def test_a_refusal_is_a_plain_response_to_a_test_client() -> None:
 
     cookie = WsgiClient().request(_write).cookie
     middleware = SessionMiddleware(app, secret=SECRET, store=store)
-    reply = werkzeug.test.Client(middleware, use_cookies=False).get("/", headers={"Cookie": cookie or ""})
+    browser = werkzeug.test.Client(middleware, use_cookies=False)
+    reply = browser.get("/", headers={"Cookie": cookie or ""})
     assert 503 == reply.status_code
     assert "2" == reply.headers["Retry-After"]
 

@@ -230,7 +230,7 @@ class Comparison(RuleBasedStateMachine):
 def run(modules: tuple[ModuleType, ...]) -> None:
     machine = type("Comparison", (Comparison,), {"modules": modules})
     examples = settings().max_examples
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine, settings=settings(max_examples=examples, stateful_step_count=STEPS)
     )
 

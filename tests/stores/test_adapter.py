@@ -22,6 +22,11 @@ SOON = 1_700_000_060.0
 SOON_TEXT = "2023-11-14T22:14:20.000Z"
 
 
+def adapted(store: object, clock: FakeClock | None = None) -> Any:
+    """The store behind the adapter, of whichever kind."""
+    return adapt(store, clock or FakeClock())
+
+
 class AdaptedContract(StoreContract):
     """What an adapted store can promise: it looks before it writes, and so it races."""
 
@@ -37,21 +42,21 @@ class TestDict(AdaptedContract):
     native_touch: ClassVar[bool] = False
 
     def make_store(self, clock: Any) -> Any:
-        return adapt(DictStore(), clock)
+        return adapted(DictStore(), clock)
 
 
 class TestFull(AdaptedContract):
     """All of express's contract."""
 
     def make_store(self, clock: Any) -> Any:
-        return adapt(FullStore(), clock)
+        return adapted(FullStore(), clock)
 
 
 class TestDates(AdaptedContract):
     """Ends that come back as dates without a time zone."""
 
     def make_store(self, clock: Any) -> Any:
-        return adapt(DateStore(), clock)
+        return adapted(DateStore(), clock)
 
 
 class TestFiles(AdaptedContract):
@@ -65,7 +70,7 @@ class TestFiles(AdaptedContract):
 
     def make_store(self, clock: Any) -> Any:
         self.store = FileStore(Path())
-        return adapt(self.store, clock)
+        return adapted(self.store, clock)
 
     def sid(self) -> str:
         self.store.folder = self.path
@@ -76,7 +81,7 @@ class TestAwaited(AdaptedContract):
     """The same logic, awaited."""
 
     def make_store(self, clock: Any) -> Any:
-        return adapt(AsyncStore(), clock)
+        return adapted(AsyncStore(), clock)
 
 
 # -- what is handed to the user's store, and taken from it -------------------------------------
@@ -101,7 +106,7 @@ def express(data: dict[str, Any], expires: float | None = SOON) -> bytes:
 def test_our_own_record_gets_a_cookie_that_tells_the_store_its_end() -> None:
     """As express would have written it, so that a store finds the end where it looks for it."""
     inner = FullStore()
-    store = adapt(inner, FakeClock())
+    store = adapted(inner)
     store.create(KEY, native({"a": 1}), 60)
     kept = json.loads(inner.texts[KEY])
     cookie = kept.pop("cookie")
@@ -124,7 +129,7 @@ def test_our_own_record_gets_a_cookie_that_tells_the_store_its_end() -> None:
 )
 def test_a_record_comes_back_with_the_same_bytes(blob: bytes) -> None:
     """So that the rules see an unchanged session as unchanged."""
-    store = adapt(FullStore(), FakeClock())
+    store = adapted(FullStore())
     version = store.create(KEY, blob, 60)
     record = store.get(KEY)
     assert record is not None
@@ -134,7 +139,7 @@ def test_a_record_comes_back_with_the_same_bytes(blob: bytes) -> None:
 def test_a_cookie_that_the_codec_wrote_stays_as_it_is() -> None:
     """The express record is the store's business and ours alike."""
     inner = FullStore()
-    store = adapt(inner, FakeClock())
+    store = adapted(inner)
     store.create(KEY, express({"a": 1}), 60)
     assert json.loads(express({"a": 1})) == json.loads(inner.texts[KEY])
     assert store.get(KEY)[2] == SOON
@@ -145,7 +150,7 @@ def test_touch_moves_the_end_for_the_store_and_is_no_new_version(record: Any) ->
     """The user's touch gets the session with its new end; a slow update still gets through."""
     clock = FakeClock()
     inner = FullStore()
-    store = adapt(inner, clock)
+    store = adapted(inner, clock)
     version = store.create(KEY, record({"a": 1}), 60)
     clock.advance(30)
     assert store.touch(KEY, 60) is True
@@ -158,7 +163,7 @@ def test_touch_moves_the_end_for_the_store_and_is_no_new_version(record: Any) ->
 def test_without_touch_a_session_keeps_its_end() -> None:
     """As in express: touch then only says whether there is a session."""
     clock = FakeClock()
-    store = adapt(DictStore(), clock)
+    store = adapted(DictStore(), clock)
     store.create(KEY, native({}), 60)
     clock.advance(59)
     assert (True, False) == (store.touch(KEY, 60), store.touch("unknown", 60))
@@ -186,7 +191,7 @@ def test_ends_are_read_in_every_form_that_express_writes(
     inner = DictStore()
     inner.sessions[KEY] = {"cookie": {"expires": end}, "a": 1}
     clock = FakeClock()
-    store = adapt(inner, clock)
+    store = adapted(inner, clock)
     record = store.get(KEY)
     assert record is not None
     assert record[2] == expires
@@ -199,7 +204,7 @@ def test_a_session_without_a_cookie_never_ends(session: dict[str, Any]) -> None:
     """Somebody else wrote it; it is shown as it is."""
     inner = DictStore()
     inner.sessions[KEY] = session
-    record = adapt(inner, FakeClock()).get(KEY)
+    record = adapted(inner).get(KEY)
     assert record is not None
     assert (session, None) == (json.loads(record[0]), record[2])
 
@@ -213,7 +218,7 @@ def test_the_dicts_of_the_users_store_are_not_changed_behind_its_back() -> None:
             session["__lastAccess"] = 5
 
     inner = Scribbler()
-    store = adapt(inner, FakeClock())
+    store = adapted(inner)
     version = store.create(KEY, native({"a": 1}), 60)
     before = json.dumps(inner.sessions)
     record = store.get(KEY)
@@ -227,7 +232,7 @@ def test_the_dicts_of_the_users_store_are_not_changed_behind_its_back() -> None:
 def test_what_is_no_json_object_is_refused(blob: bytes) -> None:
     """Such a store keeps dicts; the message says so, and nothing is stored."""
     inner = DictStore()
-    store = adapt(inner, FakeClock())
+    store = adapted(inner)
     with pytest.raises(StoreError, match=r"^store\.create failed: .*JSON object"):
         store.create(KEY, blob, 60)
     assert inner.sessions == {}
@@ -239,22 +244,31 @@ def test_what_is_no_dict_is_the_stores_fault(session: object) -> None:
     inner = DictStore()
     inner.sessions[KEY] = session  # type: ignore[assignment]
     with pytest.raises(StoreError, match=f"no dict, but {type(session).__name__}"):
-        adapt(inner, FakeClock()).get(KEY)
+        adapted(inner).get(KEY)
 
 
-def test_other_errors_are_not_taken_for_not_found() -> None:
-    """An outage is no logout: PermissionError and KeyError are failures."""
-    for error in (PermissionError(13, "no"), KeyError("a"), OSError("bare")):
+@pytest.mark.parametrize("cookie", [{}, {"cookie": {"path": "/"}}])
+def test_values_that_are_no_json_are_the_stores_fault(cookie: dict[str, Any]) -> None:
+    """A StoreError that says what, rather than a TypeError in some request."""
+    inner = DictStore()
+    inner.sessions[KEY] = {**cookie, "a": object()}
+    with pytest.raises(StoreError, match="no JSON"):
+        adapted(inner).get(KEY)
 
-        class Failing(DictStore):
-            def get(self, sid: str, error: Exception = error) -> dict[str, Any] | None:
-                raise error
 
-        store = adapt(Failing(), FakeClock())
-        for call in (lambda: store.get(KEY), lambda: store.touch(KEY, 5)):  # noqa: B023
-            with pytest.raises(StoreError) as raised:
-                call()
-            assert raised.value.__cause__ is error
+@pytest.mark.parametrize("error", [PermissionError(13, "no"), KeyError("a"), OSError("bare")])
+def test_other_errors_are_not_taken_for_not_found(error: Exception) -> None:
+    """An outage is no logout: the store's own error is raised, behind a StoreError."""
+
+    class Failing(DictStore):
+        def get(self, sid: str) -> dict[str, Any] | None:
+            raise error
+
+    store = adapted(Failing())
+    for verb, arguments in [("get", ()), ("touch", (5,)), ("create", (b"{}", 5))]:
+        with pytest.raises(StoreError) as raised:
+            getattr(store, verb)(KEY, *arguments)
+        assert raised.value.__cause__ is error
 
 
 def test_a_file_that_vanishes_between_look_and_touch_is_not_found() -> None:
@@ -267,7 +281,7 @@ def test_a_file_that_vanishes_between_look_and_touch_is_not_found() -> None:
         def destroy(self, sid: str) -> None:
             raise FileNotFoundError
 
-    store = adapt(Vanishing(), FakeClock())
+    store = adapted(Vanishing())
     store.create(KEY, native({}), 60)
     assert store.touch(KEY, 60) is False
     store.destroy(KEY)
@@ -278,8 +292,8 @@ def test_a_file_that_vanishes_between_look_and_touch_is_not_found() -> None:
 
 def test_it_is_as_async_as_the_store() -> None:
     """By `get`; a sync method among async ones is called all the same."""
-    assert is_async(adapt(AsyncStore()))
-    assert not is_async(adapt(DictStore()))
+    assert is_async(adapted(AsyncStore()))
+    assert not is_async(adapted(DictStore()))
 
     async def use(store: Any) -> None:
         await store.create(KEY, native({"a": 1}), 60)
@@ -288,14 +302,14 @@ def test_it_is_as_async_as_the_store() -> None:
         await store.clear()
         assert await store.get(KEY) is None
 
-    asyncio.run(use(adapt(AsyncStore(), FakeClock())))
+    asyncio.run(use(adapted(AsyncStore())))
 
 
 @pytest.mark.parametrize("kind", [DictStore, FullStore, AsyncStore])
 def test_optional_methods_are_there_if_the_store_has_them(kind: Any) -> None:
     """all, clear and length; sweep and close are not of that contract."""
     inner = kind()
-    store = adapt(inner)
+    store = adapted(inner)
     for name in ("all", "clear", "length", "sweep", "close"):
         assert hasattr(inner, name) == hasattr(store, name), name
 
@@ -309,32 +323,35 @@ def test_all_understands_what_stores_return() -> None:
         [("x", live), ("y", dead)],
         [{**live, "id": "x"}, {**dead, "id": "y"}],
     ]
-    for shape in shapes:
-        inner = FullStore()
-        inner.all = lambda shape=shape: shape  # type: ignore[method-assign]
-        found = list(adapt(inner, FakeClock()).all())
+
+    class Showing(DictStore):
+        def all(self) -> Any:
+            return shapes.pop()
+
+    store = adapted(Showing())
+    while shapes:
+        found = list(store.all())
         assert [("x", live, SOON)] == [(sid, json.loads(r[0]), r[2]) for sid, r in found]
-    inner = FullStore()
-    inner.all = lambda: [live]  # type: ignore[method-assign,assignment,return-value]
+    shapes.append([live])
     with pytest.raises(StoreError, match="all failed"):
-        list(adapt(inner, FakeClock()).all())
+        list(store.all())
 
 
 def test_a_store_that_disconnects_is_not_ready_until_it_connects() -> None:
     """Its events move `ready`, whatever they pass along."""
     inner = FullStore()
-    store = adapt(inner)
+    store = adapted(inner)
     assert store.ready is True
     inner.listeners["disconnect"](OSError())
     assert store.ready is False
     inner.listeners["connect"]()
     assert store.ready is True
-    assert adapt(DictStore()).ready is True
+    assert adapted(DictStore()).ready is True
 
 
 def test_a_sync_store_counts_as_blocking_unless_it_says_otherwise() -> None:
     """So that an ASGI front uses a thread for a store of files."""
-    assert (False, True) == (adapt(DictStore()).blocking, adapt(FileStore(Path())).blocking)
+    assert (False, True) == (adapted(DictStore()).blocking, adapted(FileStore(Path())).blocking)
 
 
 def test_a_store_that_lacks_methods_is_refused_by_name() -> None:
@@ -346,11 +363,11 @@ def test_a_store_that_lacks_methods_is_refused_by_name() -> None:
         set = None
 
     with pytest.raises(OptionsError, match="Half lacks set, destroy: a store needs get, set and"):
-        adapt(Half())
+        adapted(Half())
 
 
 def test_it_shows_no_session_ids() -> None:
     """repr names the kinds only."""
     inner = DictStore()
     inner.sessions["secret"] = {}
-    assert repr(adapt(inner)) == "<AdaptedStore over DictStore>"
+    assert repr(adapted(inner)) == "<AdaptedStore over DictStore>"
