@@ -132,16 +132,13 @@ class SessionMiddleware:
     ) -> None:
         """Run the app with a session that was loaded where loading must be awaited."""
         try:
-            if self.driver.waits and session._state is None:
-                await self._load(session)
+            if self.driver.waits:
+                await self.driver.arun(self.rules.fetch(session))
             await self.app(scope, receive, sender)
         except SessfastError as error:
             response = held[0] if held else _Response(self, scope, session, sender.args[3])
             if not await response.refuse(error):
                 raise
-
-    async def _load(self, session: AsyncSession) -> None:
-        await self.driver.arun(self.rules.open(session))
 
     def _nest(self, scope: Scope, session: AsyncSession) -> bool:
         """Publish a second session beside the outer one; False where ours is there already."""

@@ -62,7 +62,7 @@ class Lifecycle:
         self.lifetimes = Lifetimes(policy, codec, clock)
         self.saving = Saving(options, policy, codec, self.lifetimes)
         loading = Loading(policy, codec, self.lifetimes, self.saving, tell)
-        self.open, self.begin = loading.open, loading.begin
+        self.open, self.fetch, self.begin = loading.open, loading.fetch, loading.begin
         self.feed, self.fail = loading.feed, loading.fail
 
     # -- what a session is asked -----------------------------------------------------------

@@ -12,11 +12,11 @@ from typing import Any
 
 from sessfast.codec import Codec
 from sessfast.errors import DecodeError, StoreError
-from sessfast.lifetime import Lifetimes
+from sessfast.lifetime import Lifetimes, opened
 from sessfast.policy import Policy
 from sessfast.records import Read, RequestFacts, Tell, shorten
 from sessfast.saving import Saving
-from sessfast.session import Claimed, Session, State, Steps
+from sessfast.session import PARKED, Claimed, Fetched, Session, State, Steps
 
 clear, update = dict.clear, dict.update
 LOADED = Read.LOADED  # looked up once: an enum's attribute costs as much as a dict of them
@@ -54,6 +54,28 @@ class Loading:
                 return self.fail(session, claimed, error)
             claimed = self.feed(session, claimed, reply)
 
+    def fetch(self, session: Session) -> Steps:
+        """Load without opening: for who must await, before the app has asked.
+
+        The session stays parked, so that one which nobody touches is still untouched. A store
+        that is down is not this moment's trouble either: the first touch raises it.
+        """
+        try:
+            yield from self.open(session)
+        except StoreError:
+            return
+        state, request = opened(session), session._request
+        session._request = Fetched(state, dict(dict.items(session)), request)
+        session._state = None
+        clear(session)
+        update(session, PARKED)
+
+    def _take(self, session: Session, fetched: Fetched) -> None:
+        """Open the session with what was fetched for it."""
+        session._state, data, session._request = fetched
+        clear(session)
+        update(session, data)
+
     def begin(self, session: Session, skip: int = 0, refused: Read | None = None) -> Claimed | None:
         """The next cookie of ours that can be believed; None: there is none, the session is new.
 
@@ -66,6 +88,9 @@ class Loading:
                 cookies = cookies.cookies
             elif isinstance(cookies, StoreError):
                 raise cookies
+            elif isinstance(cookies, Fetched):
+                self._take(session, cookies)
+                return None
         read, sid, key_index, seen, key = self.policy.read(cookies, session._secure, skip)
         if sid is not None:
             return key or self.policy.store_key(sid), sid, key_index, seen

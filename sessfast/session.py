@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, ClassVar, NoReturn, Protocol, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, NoReturn, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -97,6 +97,17 @@ class State(msgspec.Struct, kw_only=True):
     set_cookie: str | None = None
 
 
+class Fetched(NamedTuple):
+    """What was found for a session that nobody has touched yet.
+
+    Where loading must be awaited it happens before the app runs, and the app may never look.
+    """
+
+    state: State
+    data: dict[str, Any]
+    request: Any
+
+
 class _Parked:
     """The only key of a session nobody touched.
 
@@ -131,7 +142,7 @@ class Session(dict[str, Any]):
     _rules: ClassVar[Rules]
     _driver: ClassVar[Driver]
     _open: Callable[[], None]
-    _request: RawCookies | RequestFacts | StoreError
+    _request: RawCookies | RequestFacts | StoreError | Fetched
     _secure: bool
     _state: State | None
     _committed: bool  # set when the headers leave, absent before

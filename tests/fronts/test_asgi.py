@@ -10,7 +10,7 @@ import pytest
 
 from sessfast import AsyncSession, HeadersSentError, StoreError
 from sessfast.asgi import SessionMiddleware
-from sessfast.testing import FakeClock, FaultyStore
+from sessfast.testing import FakeClock, FaultyStore, seed
 from tests.fronts.clients import SECRET, AsgiClient, no_new
 from tests.fronts.spy import SpyStore
 
@@ -203,6 +203,44 @@ def test_stores_that_wait_are_loaded_before_the_app_and_only_for_a_good_cookie(m
     client.request(cookie=cookie[:-2] + "xx")
     client.request()
     assert spy.calls == []
+
+
+@pytest.mark.parametrize("make", [AwaitedStore, BlockingStore])
+def test_what_was_fetched_and_not_touched_is_untouched(make: Any) -> None:
+    """Loaded before the app because that must be awaited; no Vary, no touch, its own reason."""
+    clock = FakeClock()
+    store = make(clock)
+    spy = getattr(store, "inner", store)
+    client = AsgiClient(clock, store=store)
+    cookie = seed(client.middleware, {"a": 1, "list": [1]})
+    clock.advance(1000)
+    spy.calls.clear()
+    reply = client.request(cookie=cookie)
+    assert ("untouched", "unchanged") == client.reasons
+    assert (["get"], []) == (spy.calls, reply.all("vary"))
+
+    async def look(session: Any) -> None:
+        assert dict(session) == {"a": 1, "list": [1]}
+        await session.touch()
+
+    assert client.request(look, cookie=cookie).all("vary") == ["Cookie"]
+    assert spy.calls == ["get", "get", "touch"]
+
+
+@pytest.mark.parametrize("make", [AwaitedStore, BlockingStore])
+def test_a_store_that_is_down_hurts_only_who_touches_the_session(make: Any) -> None:
+    """Pages that don't ask for the session go out; the others are a 503."""
+    store = FaultyStore(make(FakeClock()))
+    client = AsgiClient(store=store)
+    cookie = seed(client.middleware, {"a": 1})
+    store.down()
+    assert client.request(cookie=cookie).status == 200
+
+    async def look(session: Any) -> None:
+        session.get("a")
+
+    assert client.request(look, cookie=cookie).status == 503
+    assert client.reasons == ("store-down", "failed")
 
 
 def test_the_app_cannot_send_past_a_refusal() -> None:
