@@ -83,7 +83,7 @@ class Loading:
         refused: why the `skip` cookies before were refused
         """
         cookies: Any = session._request
-        if type(cookies) is not str:
+        if type(cookies) is not str and type(cookies) is not list:
             if isinstance(cookies, RequestFacts):
                 cookies = cookies.cookies
             elif isinstance(cookies, StoreError):
