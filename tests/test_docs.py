@@ -1,6 +1,6 @@
 """The documentation is true: its code runs, its commands exist, its links lead somewhere.
 
-In README.md, SECURITY.md and docs/*.md
+In all pages of the root, docs/ and bench/
 - all ```python blocks of a page run in order, as one program, with warnings as errors;
   after `<!-- not run: reason -->` a block is only compiled
 - what a block prints must be the ```text block that follows `<!-- output -->`
@@ -22,7 +22,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md")])
 WITH_CODE = ("README.md",)  # pages that must have code
 
 RUNNER = """
@@ -164,7 +164,9 @@ def leads(page: Path, link: str) -> bool:
     return not fragment or target.suffix != ".md" or fragment in anchors(target.read_text())
 
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+every_page = pytest.mark.parametrize(
+    "page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES]
+)
 
 
 @every_page
