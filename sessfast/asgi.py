@@ -13,7 +13,7 @@ from typing import Any
 
 from sessfast.drivers import async_driver
 from sessfast.errors import SessfastError
-from sessfast.front import BYTES_WORDS, Refusal, Setup, dressed, refusal
+from sessfast.front import BYTES_WORDS, Refusal, Setup, adopt, dressed, refusal
 from sessfast.options import SessionOptions
 from sessfast.records import RequestFacts, Sent
 from sessfast.session import AsyncSession, Steps, park
@@ -205,8 +205,8 @@ class _Response:
             if self.middleware.driver.waits:
                 return self._start(message)
             try:
-                if not self._is_settled():
-                    self.middleware.driver.run(self._commit())
+                if steps := self._commit():
+                    self.middleware.driver.run(steps)
             except SessfastError as error:
                 return self._refuse_or_raise(error)
             return self.inner(self._dressed(message))
@@ -219,9 +219,6 @@ class _Response:
             return self._finish(message)
         return self.inner(message)
 
-    def _is_unset(self) -> bool:
-        return self.scope.get(self.middleware.scope_key) is None
-
     def _has_more(self) -> bool:
         """Whether the app may have changed the session after the headers left.
 
@@ -230,17 +227,19 @@ class _Response:
         state = self.session._state
         return state is not None and (state.written or (self.streamed and state.lent))
 
-    def _is_settled(self) -> bool:
-        return not self._is_unset() and self.middleware.rules.is_settled(self.session)
-
-    def _commit(self) -> Steps:
-        return self.middleware.rules.commit(self.session, self._is_unset())
+    def _commit(self) -> Steps | None:
+        """What is to be done before the start leaves; None where nothing is."""
+        session, middleware = self.session, self.middleware
+        unset = adopt(session, self.scope.get(middleware.scope_key))
+        if not unset and middleware.rules.is_settled(session):
+            return None
+        return middleware.rules.commit(session, unset)
 
     async def _start(self, message: Message) -> None:
         """Commit where store calls are awaited, then let the start out."""
         try:
-            if not self._is_settled():
-                await self.middleware.driver.arun(self._commit())
+            if steps := self._commit():
+                await self.middleware.driver.arun(steps)
         except SessfastError as error:
             await self._refuse_or_raise(error)
         else:

@@ -105,6 +105,17 @@ class Setup:
 
 CACHE_CONTROL_LENGTH = len("Cache-Control")  # a quick look before the exact one
 
+def adopt(session: Session, found: object) -> bool:
+    """Take over a plain dict that the app put in the session's place; True if it put None there.
+
+    found: what stands now where the session was put
+    """
+    if type(found) is dict and found != session:
+        session.clear()
+        session.update(found)
+    return found is None
+
+
 Text = TypeVar("Text", str, bytes)
 
 

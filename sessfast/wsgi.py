@@ -8,7 +8,7 @@ from typing import Any
 
 from sessfast.drivers import sync_driver
 from sessfast.errors import SessfastError, StoreError
-from sessfast.front import STR_WORDS, Refusal, Setup, dressed, refusal
+from sessfast.front import STR_WORDS, Refusal, Setup, adopt, dressed, refusal
 from sessfast.options import SessionOptions
 from sessfast.records import Read, RequestFacts, Sent
 from sessfast.session import Session, park
@@ -176,10 +176,10 @@ class _Response:
     ) -> Callable[[bytes], object]:
         """The `start_response` that the app is given."""
         session, middleware = self.session, self.middleware
-        unset = self.environ.get(middleware.environ_key) is None
         if self.refusal is not None:
             return discard
         try:
+            unset = adopt(session, self.environ.get(middleware.environ_key))
             if unset or not middleware.rules.is_settled(session):
                 middleware.driver.run(middleware.rules.commit(session, unset))
         except SessfastError as error:

@@ -532,6 +532,22 @@ def test_an_unset_session_is_destroyed_or_kept(client: Any) -> None:
         assert alive is (contents(here, cookie) is not None)
 
 
+def test_a_plain_dict_in_the_session_s_place_is_taken_over(client: Any) -> None:
+    """environ["sessfast.session"] = {...} replaces the data; it isn't silently lost."""
+    here, _, cookie = started(client)
+    inner = here.middleware.app
+
+    def replacing(first: Any, *rest: Any) -> Any:
+        first["sessfast.session" if "REQUEST_METHOD" in first else "session"] = {"other": [1]}
+        return inner(first, *rest)
+
+    here.middleware.app = replacing
+    here.request(nothing, cookie=cookie)
+    fresh = here.request(nothing).cookie
+    here.middleware.app = inner
+    assert [contents(here, cookie), contents(here, fresh)] == [{"other": [1]}, {"other": [1]}]
+
+
 def test_regenerate_after_the_headers_is_refused(client: Any) -> None:
     """No new cookie can reach the browser then: the error says so."""
     here, _, cookie = started(client)
