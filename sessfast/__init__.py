@@ -21,6 +21,7 @@ from sessfast.options import CookieOptions, SessionOptions
 from sessfast.records import EXISTS, GONE, Conflict, Read, Record, RequestFacts, Sent
 from sessfast.session import AsyncSession, Session
 from sessfast.session_cookie import SessionCookie
+from sessfast.stores.contract import AsyncStore, Store
 from sessfast.stores.memory import MemoryStore
 from sessfast.stores.opening import open_store
 
@@ -31,6 +32,7 @@ __all__ = [
     "EXISTS",
     "GONE",
     "AsyncSession",
+    "AsyncStore",
     "Conflict",
     "ConflictError",
     "CookieOptions",
@@ -50,6 +52,7 @@ __all__ = [
     "SessionGoneError",
     "SessionOptions",
     "SessionTooLargeError",
+    "Store",
     "StoreError",
     "__version__",
     "open_store",
