@@ -60,6 +60,7 @@ class SessionMiddleware:
         # an error inside the app can only be answered by a frame that waits for it
         self.waits = not getattr(self.setup.store, "never_fails", False)
         self.looks_closer, self.is_quiet = self.setup.looks_closer, self.setup.is_quiet
+        self.sends_vary = self.setup.sends_vary
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         kind = scope["type"]
@@ -109,8 +110,8 @@ class SessionMiddleware:
                     if session._request is request and self.is_quiet():
                         session._committed = True
                         return send(message)  # nobody touched it: there is nothing to do or say
-                elif not state.active and state.tell is None and self.rules.is_settled(session):
-                    return send(varied(message) if self.setup.sends_vary else message)
+                elif state.tell is None and self.rules.is_settled(session):
+                    return send(varied(message) if self.sends_vary else message)
             held.append(_Response(self, scope, session, send))
         return held[0].send(message)
 

@@ -83,17 +83,14 @@ class Lifecycle:
         A short cut, not a rule: tests/rules/test_settled.py holds it to what `commit` does.
         """
         state = session._state
-        if state is None or state.active or self.eager or state.degraded is not None:
+        if state is None or state.active or self.eager:
             return False
-        if not state.stored:
-            state.sent = UNINITIALIZED
-        else:
-            expires = state.expires
-            if expires is None or state.retired_key or state.meta.cookie:  # type: ignore[union-attr]
-                return False
-            if expires - self.clock() <= self.lifetimes.plenty:
-                return False
+        if state.at_rest:
             state.sent = UNCHANGED
+        elif state.stored or state.degraded is not None:
+            return False
+        else:
+            state.sent = UNINITIALIZED
         session._committed = True
         return True
 

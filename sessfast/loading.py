@@ -42,6 +42,7 @@ class Loading:
         self.saving = saving
         self.tell = tell
         self.clock = lifetimes.clock
+        self.plenty = lifetimes.plenty
         self.raises = policy.options.on_outage == "raise"
 
     def open(self, session: Session) -> Steps:
@@ -120,28 +121,26 @@ class Loading:
         now = self.clock()
         if self.lifetimes.end(meta) <= now:
             return self.begin(session, candidates, Read.EXPIRED)
-        session._state = state = State(
-            read=LOADED if degraded is None else Read.STALE,
-            tell=self.tell(),
-            candidates=candidates,
-            cookie_sid=sid,
-            sid=sid,
-            key=key,
-            stored=True,
-            blob=blob,
-            original=blob,
-            version=version,
-            expires=expires,
-            meta=meta,
-            retired_key=key_index > 0,
-            degraded=degraded,
+        retired = key_index > 0
+        at_rest = not (
+            retired
+            or expires is None
+            or meta.cookie
+            or expires - now <= self.plenty
+            or degraded is not None
         )
+        tell = self.tell()
+        # by position, in the order of State's fields: keywords cost as much as the rest
+        session._state = state = State(
+            LOADED if degraded is None else Read.STALE, tell, candidates, sid, sid, key, True,
+            blob, blob, version, expires, meta, retired, at_rest, degraded,
+        )  # fmt: skip
         clear(session)
         update(session, data)
         if self.saving.stale is not None:
             self.saving.remember(key, reply, now)
-        if state.tell is not None:
-            tell_read(state.tell, state)
+        if tell is not None:
+            tell_read(tell, state)
         return None
 
     def _be_new(

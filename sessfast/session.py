@@ -50,7 +50,7 @@ class Driver(Protocol):
     async def arun(self, steps: Steps) -> Any: ...
 
 
-class State(msgspec.Struct, kw_only=True):
+class State(msgspec.Struct):
     """What is known about an opened session. A Struct: filled in one step, not field by field.
 
     cookie_sid: the id the browser presented and the store knows (express's cookieId)
@@ -58,6 +58,7 @@ class State(msgspec.Struct, kw_only=True):
     stored:     a record exists under `key`, as far as we know
     blob, version, expires: the record as last loaded or saved
     original:   the record as loaded, to tell what changed since; empty for a new session
+    at_rest:    left alone, the record needs nothing yet: no touch, no cookie signed anew
     candidates: how many cookies of our name were looked at
     tell:       who listened when the session was opened, else None
     active:     the app did more than read plain values
@@ -79,6 +80,7 @@ class State(msgspec.Struct, kw_only=True):
     expires: float | None = None
     meta: Meta | None = None
     retired_key: bool = False
+    at_rest: bool = False
     degraded: StoreError | None = None
     sent: Sent | None = None
     cookie: SessionCookie | None = None
