@@ -13,7 +13,7 @@ from typing import Any
 from sessfast.codec import Codec
 from sessfast.errors import DecodeError, StoreError
 from sessfast.lifetime import Lifetimes, opened
-from sessfast.policy import Policy
+from sessfast.policy import VERDICTS, Policy
 from sessfast.records import Read, RequestFacts, Tell, shorten
 from sessfast.saving import Saving
 from sessfast.session import PARKED, Claimed, Fetched, Session, State, Steps
@@ -92,10 +92,17 @@ class Loading:
             elif isinstance(cookies, Fetched):
                 self._take(session, cookies)
                 return None
-        read, sid, key_index, seen, key = self.policy.read(cookies, session._secure, skip)
+        policy = self.policy
+        if policy.reads_warily and (refusal := policy.refuses(cookies, session._secure)):
+            self._be_new(session, *refusal)
+            return None
+        verdict, sid, key_index, seen, key = policy.claim(
+            cookies, policy.name, "s:", skip, policy.candidates,
+            policy.max_bytes, policy.max_pairs, policy.index,
+        )  # fmt: skip
         if sid is not None:
-            return key or self.policy.store_key(sid), sid, key_index, seen
-        self._be_new(session, refused or read, seen)
+            return key or policy.store_key(sid), sid, key_index, seen
+        self._be_new(session, refused or VERDICTS[verdict], seen)
         return None
 
     def feed(

@@ -30,6 +30,8 @@ from sessfast.storable import (
 
 VERSION: Final = 1
 TAG = slice(-8, None)  # of the key: 48 random bits
+# the shortest data that exceeds a limit, in the shortest envelope that decodes
+SHORTEST_SUSPECT = SHORTEST_EXCESS + len('{"v":1,"k":"","c":0,"e":0,"d":}')
 LOWEST_INT = -(2**63)
 HIGHEST_INT = 2**64 - 1  # other JSON readers take what is beyond for a float
 LAST_SECOND = 8.64e12  # the end of time in JavaScript, beyond any that Python can show
@@ -112,7 +114,8 @@ class NativeCodec:
         if record.k != key[TAG]:
             raise DecodeError("the record belongs to another key")
         data = record.d
-        if len(blob) >= SHORTEST_EXCESS and may_exceed_limits(blob) and not is_within_limits(data):
+        is_suspect = len(blob) >= SHORTEST_SUSPECT and may_exceed_limits(blob)
+        if is_suspect and not is_within_limits(data):
             raise DecodeError("the record nests too deep or has too many keys")
         cookie = {} if record.m is UNSET else {"max_age": record.m}
         return data, Meta(record.c, record.e, cookie)

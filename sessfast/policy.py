@@ -31,13 +31,7 @@ EXPRESS_IDLE = 86400.0  # what Node's stores take where a session has no maxAge
 MAX_CANDIDATES = 4
 LONGEST_ID = 256  # a cookie holds 4096 octets, each of which may take three
 
-
 VERDICTS = (Read.NO_COOKIE, Read.MALFORMED, Read.BAD_SIGNATURE, Read.LOADED)  # of Keyring.claim
-
-# What a Cookie header says: the verdict; the id where one can be believed, else None; which
-# secret signed it; how many cookies of our name were looked at. A plain tuple: a NamedTuple
-# would cost more to build than the signature to verify.
-Claim = tuple[Read, str | None, int, int, str | None]
 
 
 class Policy:
@@ -104,24 +98,19 @@ class Policy:
             entry = entries[-proxy] if len(entries) >= proxy else ""
         return entry.strip().lower() == "https"
 
-    def read(self, cookies: Any, secure: bool, skip: int = 0) -> Claim:
-        """The claim of the first believable cookie after `skip` ones.
+    def refuses(self, cookies: Any, secure: bool) -> tuple[Read, int] | None:
+        """Why no cookie of this request may be looked at, and how many were counted; or None.
 
-        cookies: the Cookie header as a str, or all headers as pairs of bytes
-        Never raises: whatever a client sends is a verdict.
+        Asked where `reads_warily`. cookies: the Cookie header as a str, or all headers as
+        pairs of bytes
         """
-        if self.reads_warily:
-            if self.refuses_insecure and not secure:
-                return Read.INSECURE_CONNECTION, None, -1, 0, None
-            if self.rejects_duplicates:
-                header = cookies if isinstance(cookies, str) else gathered(cookies)
-                if find(header, self.name, 1, self.max_bytes, self.max_pairs) is not None:
-                    return Read.DUPLICATE_COOKIE, None, -1, 2, None
-        verdict, sid, key_index, seen, key = self.claim(
-            cookies, self.name, "s:", skip, self.candidates,
-            self.max_bytes, self.max_pairs, self.index,
-        )  # fmt: skip
-        return VERDICTS[verdict], sid, key_index, seen, key
+        if self.refuses_insecure and not secure:
+            return Read.INSECURE_CONNECTION, 0
+        if self.rejects_duplicates:
+            header = cookies if isinstance(cookies, str) else gathered(cookies)
+            if find(header, self.name, 1, self.max_bytes, self.max_pairs) is not None:
+                return Read.DUPLICATE_COOKIE, 2
+        return None
 
     # -- ids -------------------------------------------------------------------------------
 
