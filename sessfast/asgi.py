@@ -13,7 +13,18 @@ from typing import Any
 
 from sessfast.drivers import async_driver
 from sessfast.errors import SessfastError
-from sessfast.front import BYTES_WORDS, Refusal, Setup, adopt, dressed, refusal
+from sessfast.front import (
+    BYTES_WORDS,
+    RETRY_AFTER,
+    SESSIONS_KEY,
+    Refusal,
+    Setup,
+    adopt,
+    dressed,
+    nest,
+    refusal,
+    varied,
+)
 from sessfast.options import SessionOptions
 from sessfast.records import RequestFacts, Sent
 from sessfast.session import AsyncSession, Steps, park
@@ -25,9 +36,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SCOPE_KEY = "session"
-SESSIONS_KEY = "sessfast.sessions"
 STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
-VARY_COOKIE = BYTES_WORDS.vary_cookie
 BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
 
 
@@ -59,7 +68,7 @@ class SessionMiddleware:
         self.session_class = AsyncSession.bound(self.rules, self.driver)
         # an error inside the app can only be answered by a frame that waits for it
         self.waits = not getattr(self.setup.store, "never_fails", False)
-        self.looks_closer, self.is_quiet = self.setup.looks_closer, self.setup.is_quiet
+        self.looks_closer, self.is_watched = self.setup.looks_closer, self.setup.is_watched
         self.sends_vary = self.setup.sends_vary
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -81,7 +90,7 @@ class SessionMiddleware:
                 request = facts
         session = park(self.session_class, request, secure)
         key = self.scope_key
-        if key in scope and not self._nest(scope, session):
+        if key in scope and not nest(scope, key, session):
             return self.app(scope, receive, send)
         scope[key] = session
         held: list[_Response] = []
@@ -107,11 +116,14 @@ class SessionMiddleware:
                     return send(message)  # nothing was changed since the start
             elif scope.get(self.scope_key) is session:
                 if state is None:
-                    if session._request is request and self.is_quiet():
+                    if session._request is request and not self.is_watched():
                         session._committed = True
                         return send(message)  # nobody touched it: there is nothing to do or say
                 elif state.tell is None and self.rules.is_settled(session):
-                    return send(varied(message) if self.sends_vary else message)
+                    if self.sends_vary:
+                        headers = varied(message.get("headers") or (), BYTES_WORDS)
+                        message = {**message, "headers": headers}
+                    return send(message)
             held.append(_Response(self, scope, session, send))
         return held[0].send(message)
 
@@ -141,18 +153,6 @@ class SessionMiddleware:
             if not await response.refuse(error):
                 raise
 
-    def _nest(self, scope: Scope, session: AsyncSession) -> bool:
-        """Publish a second session beside the outer one; False where ours is there already."""
-        name = self.setup.options.name
-        sessions = scope.setdefault(SESSIONS_KEY, {})
-        outer = scope[self.scope_key]
-        if isinstance(outer, AsyncSession):
-            sessions.setdefault(outer._rules.options.name, outer)  # type: ignore[attr-defined]
-        if name in sessions:
-            return False
-        sessions[name] = session
-        return True
-
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
     """All values of a header, joined by commas as HTTP allows; "" if absent."""
@@ -168,17 +168,6 @@ def facts_of(scope: Scope, secure: bool) -> RequestFacts:
         method=scope.get("method", "WEBSOCKET"),
         host=header(scope["headers"], b"host"),
     )
-
-
-def varied(message: Message) -> Message:
-    """A copy of a start message that says that it depends on the cookie."""
-    headers = message.get("headers") or ()
-    for name, _value in headers:
-        if name == b"vary":
-            break
-    else:
-        return {**message, "headers": [*headers, VARY_COOKIE]}
-    return {**message, "headers": dressed([*headers], None, "private", BYTES_WORDS)}
 
 
 class _Response:
@@ -264,7 +253,7 @@ class _Response:
         if session.outage is not None and message.get("status") == 500:
             # the app's framework made an error page of our StoreError: say what it was
             message["status"] = 503
-            headers.append((b"retry-after", b"2"))
+            headers.append((b"retry-after", RETRY_AFTER.encode()))
         cookie = None if state is None or state.set_cookie is None else state.set_cookie.encode()
         message["headers"] = dressed(headers, cookie, setup.options.cache_headers, BYTES_WORDS)
         return message

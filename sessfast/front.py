@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -17,7 +17,9 @@ from sessfast.report import Report
 from sessfast.session import Session
 from sessfast.stores.opening import resolve
 
-RETRY_AFTER = 2
+SESSIONS_KEY = "sessfast.sessions"  # where the sessions of nested middlewares are, by cookie name
+RETRY_AFTER = "2"  # seconds
+VARY_LENGTH, CACHE_CONTROL_LENGTH = len("Vary"), len("Cache-Control")  # looked at before the names
 OPTION_NAMES = frozenset(SessionOptions.__dataclass_fields__)
 COOKIE_NAMES = frozenset(CookieOptions.__dataclass_fields__)
 
@@ -81,8 +83,10 @@ class Setup:
         guards = self.has_ready or cookie is None or (cookie.path or "/") != "/"
         self.looks_closer = bool(guards or self.needs_facts or options.proxy)
         self.sends_vary = options.cache_headers != "off"
-        # whether a session nobody touched is neither loaded nor reported, asked per request
-        self.is_quiet: Callable[[], bool] = bool if self.rules.eager else self.report.is_silent
+        # whether a session that nobody touched is loaded or reported all the same; per request
+        self.is_watched: Callable[[], object] = self.report.listener
+        if self.rules.eager:
+            self.is_watched = lambda: True
 
     def stands_aside(self, facts: Any) -> Read | None:
         """Why this request gets no session at all, or None.
@@ -103,7 +107,21 @@ class Setup:
             tell("request", {"read": read.value, "sent": sent.value, "sid": shorten(sid), **more})
 
 
-CACHE_CONTROL_LENGTH = len("Cache-Control")  # a quick look before the exact one
+def nest(place: MutableMapping[str, Any], key: str, session: Session) -> bool:
+    """Publish a second session beside the outer one at `key`, both by cookie name.
+
+    False where a session of this name is there already, which is then left alone.
+    """
+    sessions = place.setdefault(SESSIONS_KEY, {})
+    outer = place[key]
+    if isinstance(outer, Session):
+        sessions.setdefault(outer._rules.options.name, outer)
+    name = session._rules.options.name
+    if name in sessions:
+        return False
+    sessions[name] = session
+    return True
+
 
 def adopt(session: Session, found: object) -> bool:
     """Take over a plain dict that the app put in the session's place; True if it put None there.
@@ -146,6 +164,17 @@ BYTES_WORDS: Words[bytes] = Words(
 )  # fmt: skip
 
 
+def varied(headers: Iterable[tuple[Text, Text]], words: Words[Text]) -> list[tuple[Text, Text]]:
+    """A copy of the app's headers that says that they depend on the cookie."""
+    result = list(headers)
+    for name, _value in result:
+        if len(name) == VARY_LENGTH and words.lower(name) == words.lowered_vary:
+            merge(result, words.vary, words.cookie, words, drop=None)
+            return result
+    result.append(words.vary_cookie)
+    return result
+
+
 def dressed(
     headers: list[tuple[Text, Text]], cookie: Text | None, cache: str, words: Words[Text]
 ) -> list[tuple[Text, Text]]:
@@ -154,16 +183,9 @@ def dressed(
     cache: the option `cache_headers`; "off" adds Set-Cookie alone.
     The app's own headers stay, in order; Vary and Cache-Control are merged (R-55..R-57).
     """
-    result = headers.copy()
-    if cache != "off":
-        vary, lower = words.lowered_vary, words.lower
-        for header in result:
-            if lower(header[0]) == vary:
-                merge(result, words.vary, words.cookie, words, drop=None)
-                break
-        else:
-            result.append(words.vary_cookie)
-        if cookie is not None:
+    result = list(headers) if cache == "off" else varied(headers, words)
+    if cookie is not None:
+        if cache != "off":
             wanted = words.no_store if cache == "no-store" else words.private
             for header in result:
                 if len(header[0]) == CACHE_CONTROL_LENGTH:
@@ -171,7 +193,6 @@ def dressed(
                     break
             else:
                 result.append((words.cache_control, wanted))
-    if cookie is not None:
         result.append((words.set_cookie, cookie))
     return result
 
@@ -209,7 +230,7 @@ def refusal(error: SessfastError) -> Refusal | None:
     """The response for an error, or None where it is the app's own mistake and must be raised."""
     if isinstance(error, StoreError):
         body = b"The session store can't be reached. Try again in a moment.\n"
-        more = [("Retry-After", str(RETRY_AFTER))]
+        more = [("Retry-After", RETRY_AFTER)]
         status = "503 Service Unavailable"
     elif isinstance(error, ConflictError):
         body = b"Another request changed this session at the same time. Try again.\n"

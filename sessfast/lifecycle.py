@@ -55,7 +55,6 @@ class Lifecycle:
         self.policy = policy
         self.codec = codec
         self.clock = clock
-        self.tell = tell
         self.eager = (
             not options.lazy or options.resave or options.rolling or options.save_uninitialized
         )

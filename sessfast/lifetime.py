@@ -117,11 +117,10 @@ class Lifetimes:
         left = self.end(meta) - now
         return left if left < ttl else ttl
 
-    def touch_is_due(self, session: Session, state: State, now: float) -> bool:
-        """Whether so much of the record's life has passed that a use extends it."""
+    def touch_is_due(self, state: State, ttl: float, now: float) -> bool:
+        """Whether so much of the record's life of `ttl` has passed that a use extends it."""
         if state.expires is None:
             return True
-        ttl = self.ttl(session, now)
         return ttl - (state.expires - now) >= self.policy.refresh_after(ttl)
 
     def is_persistent(self, session: Session, state: State) -> bool:

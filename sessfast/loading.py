@@ -158,7 +158,7 @@ class Loading:
         session._state = state = State(
             read=read, tell=tell, candidates=candidates, degraded=degraded
         )
-        dict.clear(session)
+        clear(session)
         if tell is not None:
             tell_read(tell, state)
 

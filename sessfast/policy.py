@@ -128,7 +128,6 @@ class Policy:
             raise ValueError("genid must return at least 22 characters: 128 random bits")
         return sid
 
-
     def store_key(self, sid: str) -> str:
         """The key under which a store keeps the session `sid`."""
         return "sess:" + sid if self.index is None else self.index.fingerprint(sid)

@@ -45,13 +45,6 @@ EXISTS: Final = Answer.EXISTS
 GONE: Final = Answer.GONE
 
 
-class Ask(NamedTuple):
-    """One store call that the rules want made: `getattr(store, verb)(*args)`."""
-
-    verb: str
-    args: tuple[Any, ...]
-
-
 class Meta(msgspec.Struct, frozen=True, gc=False):
     """What a stored session knows beside its data. A Struct: a NamedTuple takes 4x to build.
 

@@ -21,12 +21,6 @@ class Report:
         # where isEnabledFor keeps its answers; logging empties it in place when a level changes
         self._answers: dict[int, bool] = getattr(self.logger, "_cache", {})
 
-    def is_silent(self) -> bool:
-        """Whether nobody listens right now."""
-        if self.observer is not None:
-            return False
-        return not self._answers.get(DEBUG, True) or not self._enabled(DEBUG)
-
     def listener(self) -> Tell | None:
         """Whom to tell right now."""
         if self.observer is None and (
@@ -38,7 +32,6 @@ class Report:
     def tell(self, event: str, facts: Mapping[str, Any]) -> None:
         """Tell observer and logger. An observer's exception is logged, never the client's."""
         if self._enabled(DEBUG):
-            # %r of what came from outside: no line break of a client's gets into the log
             text = " ".join(f"{name}={clean(value)}" for name, value in facts.items())
             self.logger.debug("%s %s", event, text)
         if self.observer is not None:

@@ -182,7 +182,7 @@ class Saving:
             return
         now = self.clock()
         ttl = self.lifetimes.ttl(session, now)
-        if not forced and not self.lifetimes.touch_is_due(session, state, now):
+        if not forced and not self.lifetimes.touch_is_due(state, ttl, now):
             return
         state.touched = True
         if ttl <= 0:

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, NamedTuple, NoReturn, Protocol, Self, TypeVar
 import msgspec
 
 from sessfast.errors import SessionDestroyedError, StoreError
-from sessfast.records import Ask, Meta, Read, RequestFacts, Sent, Tell, shorten
+from sessfast.options import SessionOptions
+from sessfast.records import Meta, Read, RequestFacts, Sent, Tell, shorten
 from sessfast.session_cookie import SessionCookie
 
 PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -21,13 +22,14 @@ RawCookies = str | Iterable[tuple[bytes, bytes]]
 # A cookie that was believed, its record still to be loaded: store key, sid, which secret signed
 # it, how many cookies were looked at. A plain tuple, as all that a request builds on its way.
 Claimed = tuple[str, str, int, int]
-Steps = Generator[tuple[str, tuple[Any, ...]] | Ask, Any, Any]
+Steps = Generator[tuple[str, tuple[Any, ...]], Any, Any]  # (verb, arguments), its reply
 
 
 class Rules(Protocol):
     """What a session asks of the life cycle; every answer is a generator of store calls."""
 
     clock: Callable[[], float]
+    options: SessionOptions
 
     def begin(self, session: Session) -> Claimed | None: ...
     def feed(self, session: Session, claimed: Claimed, reply: Any) -> Claimed | None: ...

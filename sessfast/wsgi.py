@@ -8,9 +8,20 @@ from typing import Any
 
 from sessfast.drivers import sync_driver
 from sessfast.errors import SessfastError, StoreError
-from sessfast.front import STR_WORDS, Refusal, Setup, adopt, dressed, refusal
+from sessfast.front import (
+    RETRY_AFTER,
+    SESSIONS_KEY,
+    STR_WORDS,
+    Refusal,
+    Setup,
+    adopt,
+    dressed,
+    nest,
+    refusal,
+    varied,
+)
 from sessfast.options import SessionOptions
-from sessfast.records import Read, RequestFacts, Sent
+from sessfast.records import RequestFacts, Sent
 from sessfast.session import Session, park
 
 Environ = dict[str, Any]
@@ -19,8 +30,6 @@ StartResponse = Callable[..., Callable[[bytes], object]]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 ENVIRON_KEY = "sessfast.session"
-SESSIONS_KEY = "sessfast.sessions"
-VARY_LENGTH = 4
 COMPLETE = (list, tuple)  # bodies that are all there: nothing of the app runs any more
 
 
@@ -49,7 +58,7 @@ class SessionMiddleware:
         self.setup = Setup(options, keywords, sync_driver, clock)
         self.rules, self.driver = self.setup.rules, self.setup.driver
         self.session_class = Session.bound(self.rules, self.driver)
-        self.looks_closer, self.is_quiet = self.setup.looks_closer, self.setup.is_quiet
+        self.looks_closer, self.is_watched = self.setup.looks_closer, self.setup.is_watched
         self.sends_vary = self.setup.sends_vary
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -67,7 +76,7 @@ class SessionMiddleware:
                 request = facts
         session = park(self.session_class, request, secure)
         key = self.environ_key
-        if key in environ and not self._nest(environ, session):
+        if key in environ and not nest(environ, key, session):
             return self.app(environ, start_response)
         environ[key] = session
         held: list[_Response] = []
@@ -95,11 +104,11 @@ class SessionMiddleware:
         if not held and environ.get(self.environ_key) is session:
             state = session._state
             if state is None:
-                passes = self.is_quiet() and not isinstance(session._request, StoreError)
+                passes = not (self.is_watched() or isinstance(session._request, StoreError))
             else:
                 passes = state.tell is None and self.rules.is_settled(session)
                 if passes and self.sends_vary:
-                    headers = varied(headers)
+                    headers = varied(headers, STR_WORDS)
             if passes:  # there is nothing to do or say
                 session._committed = True
                 if exc_info is None:
@@ -119,26 +128,6 @@ class SessionMiddleware:
         if not held:
             held.append(_Response(self, environ, session, start_response))
         return held[0]
-
-    def _nest(self, environ: Environ, session: Session) -> bool:
-        """Publish a second session beside the outer one; False where ours is there already."""
-        name = self.setup.options.name
-        sessions = environ.setdefault(SESSIONS_KEY, {})
-        outer = environ[self.environ_key]
-        if isinstance(outer, Session):
-            sessions.setdefault(outer._rules.options.name, outer)  # type: ignore[attr-defined]
-        if name in sessions:
-            return False
-        sessions[name] = session
-        return True
-
-
-def varied(headers: Headers) -> Headers:
-    """A copy of the app's headers that says that they depend on the cookie."""
-    for name, _value in headers:
-        if len(name) == VARY_LENGTH and name.lower() == "vary":
-            return dressed([*headers], None, "private", STR_WORDS)
-    return [*headers, STR_WORDS.vary_cookie]
 
 
 def facts_of(environ: Environ, secure: bool) -> RequestFacts:
@@ -192,7 +181,7 @@ class _Response:
         if session.outage is not None and status[:3] == "500":
             # the app's framework made an error page of our StoreError: say what it was
             status = "503 Service Unavailable"
-            headers = [*headers, ("Retry-After", "2")]
+            headers = [*headers, ("Retry-After", RETRY_AFTER)]
         state = session._state
         if state is None or state.tell is not None:
             self._report(session.sent_reason or Sent.UNCHANGED)
@@ -302,5 +291,4 @@ def discard(data: bytes) -> None:
     """The `write` callable of a response that was refused."""
 
 
-# The reasons a WSGI user meets first; re-exported for `environ["sessfast.session"].read_reason`.
-__all__ = ["ENVIRON_KEY", "SESSIONS_KEY", "Read", "SessionMiddleware"]
+__all__ = ["ENVIRON_KEY", "SESSIONS_KEY", "SessionMiddleware"]
