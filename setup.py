@@ -4,8 +4,10 @@ SESSFAST_PURE=1        build no extension
 SESSFAST_REQUIRE_CY=1  fail where an extension can't be built (otherwise: install pure)
 """
 
+import json
 import os
 import sys
+import zlib
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -14,7 +16,8 @@ from setuptools.command.build_ext import build_ext
 PURE = os.environ.get("SESSFAST_PURE") == "1"
 REQUIRE = os.environ.get("SESSFAST_REQUIRE_CY") == "1"
 
-DIRECTIVES = {
+LEAVES = ("cookies", "signing", "ids", "ttltable")
+LEAF_DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
     "wraparound": False,
@@ -25,21 +28,34 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 
+# files of the rules and fronts that are compiled as they stand, under a second name
+SECOND_NAMES = ("stores/memory",)
+# they are Python first: their annotations advise, and their indexes are checked
+SECOND_DIRECTIVES = {
+    "language_level": 3,
+    "annotation_typing": False,
+    "embedsignature": False,
+    "binding": True,
+    "freethreading_compatible": True,
+}
+BUILT_FROM = "sessfast/hotpath/built_from.json"
+
 
 class BuildTwins(build_ext):
     """All the extensions, or none of them.
 
     The C files go to the build directory: they are no part of the source tree, nor of an sdist.
+    What was compiled is written down beside them, so that a stale one is found when imported.
     """
 
     def initialize_options(self):
         super().initialize_options()
         self.cython_c_in_temp = True
-        self.cython_directives = DIRECTIVES
 
     def run(self):
         try:
             super().run()
+            self.write_built_from()
         except Exception as error:
             # No compiler, no headers, no Cython: each has an exception of its own.
             if REQUIRE:
@@ -53,16 +69,49 @@ class BuildTwins(build_ext):
                 file=sys.stderr,
             )
 
+    def write_built_from(self):
+        """The CRC-32 of each file that has a second name, by its path below the package."""
+        text = json.dumps(
+            {f"{name}.py": zlib.crc32(Path(f"sessfast/{name}.py").read_bytes())
+             for name in SECOND_NAMES},
+            indent=1,
+        )  # fmt: skip
+        for folder in {Path(self.build_lib), Path() if self.inplace else Path(self.build_lib)}:
+            path = folder / BUILT_FROM
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def get_outputs(self):
+        return [*super().get_outputs(), str(Path(self.build_lib, BUILT_FROM))]
+
+
+def extension(module, source, directives, **more):
+    """One extension with directives of its own."""
+    made = Extension(module, [source], **more)
+    made.cython_directives = directives
+    return made
+
 
 TWINS = [
-    Extension(
+    extension(
         f"sessfast.hotpath.{name}_cy",
-        [f"sessfast/hotpath/{name}_cy.pyx"],
+        f"sessfast/hotpath/{name}_cy.pyx",
+        LEAF_DIRECTIVES,
         include_dirs=["sessfast/hotpath"],
         depends=["sessfast/hotpath/sha256.h", "setup.py"],
         extra_compile_args=["-O3"],
     )
-    for name in ("cookies", "signing", "ids", "ttltable")
+    for name in LEAVES
+] + [
+    extension(
+        f"sessfast.{name.replace('/', '.')}_cy",
+        f"sessfast/{name}.py",
+        SECOND_DIRECTIVES,
+        include_dirs=["sessfast/hotpath"],
+        depends=[*(f"sessfast/{other}_cy.pxd" for other in SECOND_NAMES), "setup.py"],
+        extra_compile_args=["-O2", "-Wno-array-bounds"],
+    )
+    for name in SECOND_NAMES
 ]
 
 if PURE and REQUIRE:

@@ -54,8 +54,11 @@ class Source(NamedTuple):
 
     @property
     def room(self) -> str:
-        """What the table of floors calls it: the first name below the package."""
-        return self.path.split("/")[0].partition(".")[0]
+        """What the table of floors calls it: the first name below the package.
+
+        A second name (`session_cy.pxd` of `session.py`) is the same room.
+        """
+        return self.path.split("/")[0].partition(".")[0].removesuffix("_cy")
 
     @property
     def floor(self) -> int | None:

@@ -2,14 +2,26 @@
 
 The only reader of SESSFAST_PURE (1 = pure). Type checkers see the pure twins, which carry
 the annotations of both.
+
+There are two kinds. The leaves in this folder are written twice, as `x_py` and `x_cy`. A file
+above it that a benchmark has condemned is compiled as it stands, under the second name `<name>_cy`
+with the C types of `<name>_cy.pxd`, and ends with `take_over(globals())`.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
-from typing import TYPE_CHECKING, Literal
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from sessfast.hotpath import cookies_py, ids_py, signing_py, ttltable_py
+
+# what the compiled files were made from: CRC-32 by path below the package, written by setup.py
+BUILT_FROM = "built_from.json"
+ADVICE = "Rebuild it (python setup.py build_ext --inplace), or set SESSFAST_PURE=1"
 
 BACKEND: Literal["compiled", "pure"] = "pure"
 PURE_BY_REQUEST = os.environ.get("SESSFAST_PURE") == "1"
@@ -34,9 +46,33 @@ else:
         if revision != pure.REVISION:
             raise ImportError(
                 f"{twin.__name__} is stale: its revision is {revision}, that of {pure.__name__} "
-                f"{pure.REVISION}. Rebuild it (python setup.py build_ext --inplace --force, or "
-                "reinstall), or set SESSFAST_PURE=1"
+                f"{pure.REVISION}. {ADVICE}"
             )
+
+
+def take_over(names: dict[str, Any]) -> None:
+    """Put the compiled twin's classes and functions in the place of a file's own (as PEP 399).
+
+    names: globals() of the file, at its end. Nothing happens where the backend is pure, or
+    where this is the twin. ImportError where the twin was made from another text.
+    """
+    module = names["__name__"]
+    if BACKEND != "compiled" or module.endswith("_cy"):
+        return
+    check_source(Path(names["__file__"]))
+    twin = importlib.import_module(f"{module}_cy")
+    own = [name for name, value in names.items() if getattr(value, "__module__", "") == module]
+    names.update({name: getattr(twin, name) for name in own})
+
+
+def check_source(file: Path) -> None:
+    """ImportError where `file` isn't what its compiled twin was made from."""
+    package = Path(__file__).parent.parent
+    built_from = json.loads((package / "hotpath" / BUILT_FROM).read_text())
+    path = file.relative_to(package).as_posix()
+    if built_from.get(path) != zlib.crc32(file.read_bytes()):
+        raise ImportError(f"{path} is not what its compiled twin was made from. {ADVICE}")
+
 
 find = cookies.find
 gathered = cookies.gathered
@@ -56,4 +92,5 @@ __all__ = [
     "gathered",
     "new_id",
     "serialize",
+    "take_over",
 ]

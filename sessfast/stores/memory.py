@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
-from sessfast.hotpath import TTLTable
+from sessfast.hotpath import TTLTable, take_over
 from sessfast.records import EXISTS, GONE, Conflict
 from sessfast.stores.contract import Created, StoredRecord, Updated, Version
 
@@ -111,3 +111,6 @@ class MemoryStore:
     def close(self) -> None:
         """Free the memory."""
         self._table.clear()
+
+
+take_over(globals())
