@@ -29,7 +29,10 @@ LEAF_DIRECTIVES = {
 }
 
 # files of the rules and fronts that are compiled as they stand, under a second name
-SECOND_NAMES = ("stores/memory",)
+SECOND_NAMES = (
+    "state", "session", "policy", "lifetime", "decision", "saving", "loading", "lifecycle",
+    "drivers", "stores/memory", "report", "front", "wsgi", "asgi",
+)  # fmt: skip
 # they are Python first: their annotations advise, and their indexes are checked
 SECOND_DIRECTIVES = {
     "language_level": 3,
@@ -38,7 +41,7 @@ SECOND_DIRECTIVES = {
     "binding": True,
     "freethreading_compatible": True,
 }
-BUILT_FROM = "sessfast/hotpath/built_from.json"
+BUILT_FROM = "sessfast/compiled/built_from.json"
 
 
 class BuildTwins(build_ext):
@@ -104,11 +107,11 @@ TWINS = [
     for name in LEAVES
 ] + [
     extension(
-        f"sessfast.{name.replace('/', '.')}_cy",
+        f"sessfast.compiled.{Path(name).name}",
         f"sessfast/{name}.py",
         SECOND_DIRECTIVES,
         include_dirs=["sessfast/hotpath"],
-        depends=[*(f"sessfast/{other}_cy.pxd" for other in SECOND_NAMES), "setup.py"],
+        depends=[*map(str, Path("sessfast/compiled").glob("*.pxd")), "setup.py"],
         extra_compile_args=["-O2", "-Wno-array-bounds"],
     )
     for name in SECOND_NAMES

@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from functools import partial
 from typing import Any
 
-from sessfast.drivers import async_driver
 from sessfast.errors import SessfastError
-from sessfast.front import (
+from sessfast.hotpath import take_over
+from sessfast.options import SessionOptions
+from sessfast.records import RequestFacts, Sent
+
+from .drivers import async_driver
+from .front import (
     BYTES_WORDS,
     RETRY_AFTER,
     SESSIONS_KEY,
     Refusal,
     Setup,
-    adopt,
-    dressed,
     nest,
     refusal,
-    varied,
 )
-from sessfast.options import SessionOptions
-from sessfast.records import RequestFacts, Sent
-from sessfast.session import AsyncSession, Steps, park
+from .session import AsyncSession
+from .state import State
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -38,6 +37,59 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 SCOPE_KEY = "session"
 STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
+
+
+class Front:
+    """What one middleware needs for every request, worked out once."""
+
+    def __init__(self, app: App, setup: Setup, scope_key: str) -> None:
+        self.app = app
+        self.scope_key = scope_key
+        self.setup = setup
+        self.rules, self.driver = setup.rules, setup.driver
+        # an error inside the app can only be answered by a frame that waits for it
+        self.waits = not getattr(setup.store, "never_fails", False)
+        self.looks_closer, self.is_watched = setup.looks_closer, setup.is_watched
+        self.sends_vary = setup.sends_vary
+
+    def serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Run the app with a session in its scope."""
+        kind = scope["type"]
+        if kind != "http" and kind != "websocket":
+            return self.app(scope, receive, send)
+        request: Any = scope["headers"]
+        scheme = scope.get("scheme")
+        secure = scheme == "https" or scheme == "wss"
+        if self.looks_closer:
+            setup = self.setup
+            if setup.options.proxy:
+                secure = setup.policy.is_secure(secure, header(request, b"x-forwarded-proto"))
+            facts = facts_of(scope, secure)
+            if aside := setup.stands_aside(facts):
+                setup.tell_request(None, aside, Sent.NOTHING, path=facts.path)
+                return self.app(scope, receive, send)
+            if setup.needs_facts:
+                request = facts
+        session = AsyncSession.__new__(AsyncSession)
+        session._park(self.rules, self.driver, request, secure)
+        key = self.scope_key
+        if key in scope and not nest(scope, key, session):
+            return self.app(scope, receive, send)
+        scope[key] = session
+        response = _Response(self, scope, session, request, send)
+        if self.waits:
+            return self._guarded(receive, response)
+        return self.app(scope, receive, response)
+
+    async def _guarded(self, receive: Receive, response: _Response) -> None:
+        """Run the app with a session that was loaded where loading must be awaited."""
+        try:
+            if self.driver.waits:
+                await self.driver.arun(self.rules.loading.fetch(response.session))
+            await self.app(response.scope, receive, response)
+        except SessfastError as error:
+            if not await response.refuse(error):
+                raise
 
 
 class SessionMiddleware:
@@ -61,71 +113,22 @@ class SessionMiddleware:
         clock: Callable[[], float] | None = None,
         **keywords: Any,
     ) -> None:
-        self.app = app
         self.scope_key = scope_key
         self.setup = Setup(options, keywords, async_driver, clock)
         self.rules, self.driver = self.setup.rules, self.setup.driver
-        self.session_class = AsyncSession.bound(self.rules, self.driver)
-        # an error inside the app can only be answered by a frame that waits for it
-        self.waits = not getattr(self.setup.store, "never_fails", False)
-        self.looks_closer, self.is_watched = self.setup.looks_closer, self.setup.is_watched
-        self.sends_vary = self.setup.sends_vary
+        self._front = Front(app, self.setup, scope_key)
+
+    @property
+    def app(self) -> App:
+        """The app within."""
+        return self._front.app
+
+    @app.setter
+    def app(self, app: App) -> None:
+        self._front.app = app
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        kind = scope["type"]
-        if kind != "http" and kind != "websocket":
-            return self.app(scope, receive, send)
-        request: Any = scope["headers"]
-        scheme = scope.get("scheme")
-        secure = scheme == "https" or scheme == "wss"
-        if self.looks_closer:
-            setup = self.setup
-            if setup.options.proxy:
-                secure = setup.policy.is_secure(secure, header(request, b"x-forwarded-proto"))
-            facts = facts_of(scope, secure)
-            if aside := setup.stands_aside(facts):
-                setup.tell_request(None, aside, Sent.NOTHING, path=facts.path)
-                return self.app(scope, receive, send)
-            if setup.needs_facts:
-                request = facts
-        session = park(self.session_class, request, secure)
-        key = self.scope_key
-        if key in scope and not nest(scope, key, session):
-            return self.app(scope, receive, send)
-        scope[key] = session
-        held: list[_Response] = []
-        sender = partial(self._send, scope, request, session, send, held)
-        if self.waits:
-            return self._guarded(scope, receive, session, sender, held)
-        return self.app(scope, receive, sender)
-
-    def _send(
-        self,
-        scope: Scope,
-        request: Any,
-        session: AsyncSession,
-        send: Send,
-        held: list[_Response],
-        message: Message,
-    ) -> Awaitable[None]:
-        """The `send` that the app is given; `held` gets a _Response where there is work to do."""
-        if not held:
-            state = session._state
-            if message["type"] not in STARTS:
-                if state is None or not state.active:
-                    return send(message)  # nothing was changed since the start
-            elif scope.get(self.scope_key) is session:
-                if state is None:
-                    if session._request is request and not self.is_watched():
-                        session._committed = True
-                        return send(message)  # nobody touched it: there is nothing to do or say
-                elif state.tell is None and self.rules.is_settled(session):
-                    if self.sends_vary:
-                        headers = varied(message.get("headers") or (), BYTES_WORDS)
-                        message = {**message, "headers": headers}
-                    return send(message)
-            held.append(_Response(self, scope, session, send))
-        return held[0].send(message)
+        return self._front.serve(scope, receive, send)
 
     if hasattr(inspect, "markcoroutinefunction"):
         inspect.markcoroutinefunction(__call__)  # servers ask; a plain function costs less
@@ -134,24 +137,6 @@ class SessionMiddleware:
 
         __call__._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
         del asyncio
-
-    async def _guarded(
-        self,
-        scope: Scope,
-        receive: Receive,
-        session: AsyncSession,
-        sender: Any,
-        held: list[_Response],
-    ) -> None:
-        """Run the app with a session that was loaded where loading must be awaited."""
-        try:
-            if self.driver.waits:
-                await self.driver.arun(self.rules.fetch(session))
-            await self.app(scope, receive, sender)
-        except SessfastError as error:
-            response = held[0] if held else _Response(self, scope, session, sender.args[3])
-            if not await response.refuse(error):
-                raise
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
@@ -171,65 +156,90 @@ def facts_of(scope: Scope, secure: bool) -> RequestFacts:
 
 
 class _Response:
-    """One response (or handshake) on its way out: commits before the first header leaves."""
+    """The `send` of one request (or handshake): commits before the first header leaves."""
 
-    __slots__ = ("inner", "middleware", "refusal", "scope", "session", "started", "streamed")
+    __slots__ = (
+        "front", "inner", "refusal", "request", "scope", "session", "started", "streamed"
+    )  # fmt: skip
 
     def __init__(
-        self, middleware: SessionMiddleware, scope: Scope, session: AsyncSession, send: Send
+        self, front: Front, scope: Scope, session: AsyncSession, request: Any, send: Send
     ) -> None:
-        self.middleware = middleware
+        self.front = front
         self.scope = scope
         self.session = session
+        self.request = request
         self.inner = send
-        self.started = session.committed
-        self.streamed = False
+        self.started = self.streamed = False
         self.refusal: Refusal | None = None
 
-    def send(self, message: Message) -> Awaitable[None]:
+    def __call__(self, message: Message) -> Awaitable[None]:
         """The `send` that the app is given."""
         kind = message["type"]
-        if self.refusal is not None:
-            return nothing()  # the client has its answer already
+        state = self.session._state
         if kind in STARTS:
-            if self.middleware.driver.waits:
-                return self._start(message)
-            try:
-                if steps := self._commit():
-                    self.middleware.driver.run(steps)
-            except SessfastError as error:
-                return self._refuse_or_raise(error)
-            return self.inner(self._dressed(message))
+            return self._answer(message, state)
+        if state is None or not state.active:
+            return self._after(message)
         if kind in BODIES:
             if message.get("more_body"):
                 self.streamed = True
-            elif self._has_more():
+            elif self._has_more(state):
                 return self._finish(message)
-        elif kind == "websocket.close" and not self.started and self._has_more():
+        elif kind == "websocket.close" and not self.started and self._has_more(state):
             return self._finish(message)
+        return self._after(message)
+
+    def _after(self, message: Message) -> Awaitable[None]:
+        """Let a message out that has nothing to do with the session."""
+        if self.refusal is not None:
+            return nothing()  # the client has its answer already
         return self.inner(message)
 
-    def _has_more(self) -> bool:
+    def _answer(self, message: Message, state: State | None) -> Awaitable[None]:
+        """Commit, and let the start of the response out."""
+        front, session = self.front, self.session
+        if self.refusal is not None:
+            return nothing()
+        if self.scope.get(front.scope_key) is session:
+            if state is None:
+                if session._request is self.request and not front.is_watched():
+                    session._committed = self.started = True
+                    return self.inner(message)  # nobody touched it: nothing to do or say
+            elif state.tell is None and front.rules.is_settled(session):
+                self.started = True
+                if front.sends_vary:
+                    headers = BYTES_WORDS.varied(message.get("headers") or ())
+                    message = {**message, "headers": headers}
+                return self.inner(message)
+        if front.driver.waits:
+            return self._start(message)
+        try:
+            unset = self._unset()
+            if unset or not front.rules.is_settled(session):
+                front.driver.commit(session, unset, False)
+        except SessfastError as error:
+            return self._refuse_or_raise(error)
+        return self.inner(self._dressed(message))
+
+    def _unset(self) -> bool:
+        """Whether the app put None in the session's place; a plain dict is taken over."""
+        return self.session._adopt(self.scope.get(self.front.scope_key))
+
+    def _has_more(self, state: State) -> bool:
         """Whether the app may have changed the session after the headers left.
 
         A list handed out earlier can only have changed since if the body was streamed.
         """
-        state = self.session._state
-        return state is not None and (state.written or (self.streamed and state.lent))
-
-    def _commit(self) -> Steps | None:
-        """What is to be done before the start leaves; None where nothing is."""
-        session, middleware = self.session, self.middleware
-        unset = adopt(session, self.scope.get(middleware.scope_key))
-        if not unset and middleware.rules.is_settled(session):
-            return None
-        return middleware.rules.commit(session, unset)
+        return state.written or (self.streamed and state.lent)
 
     async def _start(self, message: Message) -> None:
         """Commit where store calls are awaited, then let the start out."""
+        front, session = self.front, self.session
         try:
-            if steps := self._commit():
-                await self.middleware.driver.arun(steps)
+            unset = self._unset()
+            if unset or not front.rules.is_settled(session):
+                await front.driver.arun(front.rules.commit(session, unset))
         except SessfastError as error:
             await self._refuse_or_raise(error)
         else:
@@ -241,7 +251,7 @@ class _Response:
 
     def _dressed(self, message: Message) -> Message:
         """The start message with our headers; a copy, for the app may send its own again."""
-        session, setup = self.session, self.middleware.setup
+        session, setup = self.session, self.front.setup
         self.started = True
         state = session._state
         if state is None or state.tell is not None:
@@ -255,13 +265,13 @@ class _Response:
             message["status"] = 503
             headers.append((b"retry-after", RETRY_AFTER.encode()))
         cookie = None if state is None or state.set_cookie is None else state.set_cookie.encode()
-        message["headers"] = dressed(headers, cookie, setup.options.cache_headers, BYTES_WORDS)
+        message["headers"] = BYTES_WORDS.dressed(headers, cookie, setup.options.cache_headers)
         return message
 
     async def _finish(self, message: Message) -> None:
         """Commit what the app changed while its body streamed, then let the end out."""
-        middleware = self.middleware
-        await middleware.driver.arun(middleware.rules.commit(self.session, late=True))
+        front = self.front
+        await front.driver.arun(front.rules.commit(self.session, late=True))
         await self.inner(message)
 
     async def refuse(self, error: SessfastError) -> bool:
@@ -284,7 +294,7 @@ class _Response:
 
     def _report(self, sent: Sent) -> None:
         method, path = self.scope.get("method", "WEBSOCKET"), self.scope["path"]
-        self.middleware.setup.tell_request(
+        self.front.setup.tell_request(
             self.session, self.session.read_reason, sent, method=method, path=path
         )
 
@@ -292,5 +302,7 @@ class _Response:
 async def nothing() -> None:
     """What a message of a refused response comes to."""
 
+
+take_over(globals())
 
 __all__ = ["SCOPE_KEY", "SESSIONS_KEY", "SessionMiddleware"]

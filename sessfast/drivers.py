@@ -11,9 +11,49 @@ from collections.abc import Callable
 from typing import Any
 
 from sessfast.errors import OptionsError, StoreError
-from sessfast.session import Rules, Session, Steps
+from sessfast.hotpath import take_over
+
+from .lifecycle import Lifecycle
+from .session import Session
+from .state import Steps
 
 VERBS = ("get", "create", "update", "touch", "destroy")
+Calls = dict[str, Callable[..., Any]]  # a store's five verbs by name
+
+
+def calls_of(store: Any) -> Calls:
+    """The verbs of a store."""
+    return {verb: getattr(store, verb) for verb in VERBS}
+
+
+def made(calls: Calls, steps: Steps) -> Any:
+    """The result of `steps`, every store call made. A call's failure is a StoreError."""
+    send, reply = steps.send, None
+    try:
+        while True:
+            verb, arguments = send(reply)
+            send = steps.send
+            try:
+                reply = calls[verb](*arguments)
+            except Exception as error:
+                send, reply = steps.throw, as_store_error(verb, error)
+    except StopIteration as done:
+        return done.value
+
+
+async def made_awaited(calls: Calls, steps: Steps) -> Any:
+    """The result of `steps`, every store call awaited. A call's failure is a StoreError."""
+    send, reply = steps.send, None
+    try:
+        while True:
+            verb, arguments = send(reply)
+            send = steps.send
+            try:
+                reply = await calls[verb](*arguments)
+            except Exception as error:
+                send, reply = steps.throw, as_store_error(verb, error)
+    except StopIteration as done:
+        return done.value
 
 
 class InlineDriver:
@@ -21,42 +61,49 @@ class InlineDriver:
 
     waits = False
 
-    def __init__(self, store: Any) -> None:
-        self.calls = {verb: getattr(store, verb) for verb in VERBS}
+    def __init__(self, rules: Lifecycle, store: Any) -> None:
+        self.rules = rules
+        self.loading = rules.loading
+        self.saving = rules.saving
+        self.get = store.get
+        self.calls = calls_of(store)
 
-    def opener(self, rules: Rules) -> Callable[[Session], None]:
-        """What opens a session on its first touch: `rules.open` without its generator."""
-        begin, feed, get = rules.begin, rules.feed, self.calls["get"]
+    def open(self, session: Session) -> None:
+        """Open a session on its first touch: `Loading.open` without its generator."""
+        loading = self.loading
+        claimed = loading.begin(session)
+        while claimed is not None:
+            try:
+                reply = self.get(claimed[0])
+            except Exception as error:
+                loading.fail(session, claimed, as_store_error("get", error))
+                return
+            claimed = loading.feed(session, claimed, reply)
 
-        def open_now(session: Session) -> None:
-            claimed = begin(session)
-            while claimed is not None:
-                try:
-                    reply = get(claimed[0])
-                except Exception as error:
-                    return rules.fail(session, claimed, as_store_error("get", error))
-                claimed = feed(session, claimed, reply)
-            return None
-
-        return open_now
+    def commit(self, session: Session, unset: bool, late: bool) -> None:
+        """Commit a session: `Lifecycle.commit` without its generators."""
+        rules = self.rules
+        if session._state is None:
+            if not rules.opens_to_commit(session, unset):
+                return
+            self.open(session)
+        call = rules.settle(session, unset, late)
+        while call is not None:
+            verb, arguments = call
+            try:
+                reply = self.calls[verb](*arguments)
+            except Exception as error:
+                reply = as_store_error(verb, error)
+            call = self.saving.feed(session, verb, reply)
+        rules.finish(session, late)
 
     def run(self, steps: Steps) -> Any:
-        """The result of `steps`, every store call made. A call's failure is a StoreError."""
-        send, reply = steps.send, None
-        try:
-            while True:
-                verb, arguments = send(reply)
-                send = steps.send
-                try:
-                    reply = self.calls[verb](*arguments)
-                except Exception as error:
-                    send, reply = steps.throw, as_store_error(verb, error)
-        except StopIteration as done:
-            return done.value
+        """The result of `steps`, made at once."""
+        return made(self.calls, steps)
 
     async def arun(self, steps: Steps) -> Any:
         """The result of `steps`; nothing is waited for."""
-        return self.run(steps)
+        return made(self.calls, steps)
 
 
 class ThreadDriver(InlineDriver):
@@ -74,17 +121,14 @@ class AwaitDriver:
 
     waits = True
 
-    def __init__(self, store: Any) -> None:
-        self.calls = {verb: getattr(store, verb) for verb in VERBS}
+    def __init__(self, rules: Lifecycle, store: Any) -> None:
+        self.loading = rules.loading
+        self.calls = calls_of(store)
 
-    def opener(self, rules: Rules) -> Callable[[Session], None]:
-        """What opens a session on its first touch, with what the front fetched before."""
-
-        def open_now(session: Session) -> None:
-            if rules.begin(session) is not None:
-                raise RuntimeError("an async store can't be called without await")
-
-        return open_now
+    def open(self, session: Session) -> None:
+        """Open a session on its first touch, with what the front fetched before."""
+        if self.loading.begin(session) is not None:
+            raise RuntimeError("an async store can't be called without await")
 
     def run(self, steps: Steps) -> Any:
         """Never possible: a front opens such a session before the app sees it."""
@@ -92,18 +136,8 @@ class AwaitDriver:
         raise RuntimeError("an async store can't be called without await")
 
     async def arun(self, steps: Steps) -> Any:
-        """The result of `steps`, every store call awaited. A call's failure is a StoreError."""
-        send, reply = steps.send, None
-        try:
-            while True:
-                verb, arguments = send(reply)
-                send = steps.send
-                try:
-                    reply = await self.calls[verb](*arguments)
-                except Exception as error:
-                    send, reply = steps.throw, as_store_error(verb, error)
-        except StopIteration as done:
-            return done.value
+        """The result of `steps`, awaited."""
+        return await made_awaited(self.calls, steps)
 
 
 def as_store_error(verb: str, error: Exception) -> StoreError:
@@ -120,17 +154,21 @@ def is_async(store: Any) -> bool:
     return inspect.iscoroutinefunction(store.get)
 
 
-def sync_driver(store: Any) -> InlineDriver:
+def sync_driver(rules: Lifecycle, store: Any) -> InlineDriver:
     """The driver of a WSGI front. OptionsError for a store that must be awaited."""
     if is_async(store):
         raise OptionsError(
             ["store is async, and WSGI can't await: use its sync twin, or sessfast.asgi"]
         )
-    return InlineDriver(store)
+    return InlineDriver(rules, store)
 
 
-def async_driver(store: Any) -> InlineDriver | AwaitDriver:
+def async_driver(rules: Lifecycle, store: Any) -> InlineDriver | AwaitDriver:
     """The driver of an ASGI front: awaited, in a thread, or inline for a store in memory."""
     if is_async(store):
-        return AwaitDriver(store)
-    return ThreadDriver(store) if getattr(store, "blocking", True) else InlineDriver(store)
+        return AwaitDriver(rules, store)
+    blocks = getattr(store, "blocking", True)
+    return ThreadDriver(rules, store) if blocks else InlineDriver(rules, store)
+
+
+take_over(globals())

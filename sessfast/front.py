@@ -5,21 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import replace
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sessfast.codec import codec_for
 from sessfast.errors import ConflictError, OptionsError, SessfastError, StoreError
-from sessfast.lifecycle import Lifecycle
+from sessfast.hotpath import take_over
 from sessfast.options import CookieOptions, SessionOptions
-from sessfast.policy import Policy
 from sessfast.records import Read, Sent, shorten
-from sessfast.report import Report
-from sessfast.session import Session
 from sessfast.stores.opening import resolve
+
+from .lifecycle import Lifecycle
+from .policy import Policy
+from .report import Report
+from .session import Session
 
 SESSIONS_KEY = "sessfast.sessions"  # where the sessions of nested middlewares are, by cookie name
 RETRY_AFTER = "2"  # seconds
-VARY_LENGTH, CACHE_CONTROL_LENGTH = len("Vary"), len("Cache-Control")  # looked at before the names
 OPTION_NAMES = frozenset(SessionOptions.__dataclass_fields__)
 COOKIE_NAMES = frozenset(CookieOptions.__dataclass_fields__)
 
@@ -65,18 +66,18 @@ class Setup:
         self,
         given: SessionOptions | None,
         keywords: dict[str, Any],
-        driver: Callable[[Any], Any],
+        driver: Callable[[Lifecycle, Any], Any],
         clock: Callable[[], float] | None,
     ) -> None:
         self.options = options = options_from(given, keywords)
         clock = clock or time.time
         self.policy = Policy(options)
         self.store = resolve(options.store, clock)
-        self.driver = driver(self.store)
         self.report = Report(options.observer)
         self.rules = Lifecycle(
             options, self.policy, codec_for(options.codec), clock, self.report.listener
         )
+        self.driver = driver(self.rules, self.store)
         cookie = self.policy.static_cookie
         self.needs_facts = options.genid is not None or cookie is None
         self.has_ready = hasattr(self.store, "ready")
@@ -123,99 +124,89 @@ def nest(place: MutableMapping[str, Any], key: str, session: Session) -> bool:
     return True
 
 
-def adopt(session: Session, found: object) -> bool:
-    """Take over a plain dict that the app put in the session's place; True if it put None there.
+Text = Any  # str under WSGI, bytes under ASGI
 
-    found: what stands now where the session was put
+
+class Words:
+    """The headers that one front writes, in the type of its server.
+
+    name, text: make a header's name, and other text, of a str
+    lower: the method of that type
     """
-    if type(found) is dict and found != session:
-        session.clear()
-        session.update(found)
-    return found is None
+
+    def __init__(
+        self,
+        name: Callable[[str], Text],
+        text: Callable[[str], Text],
+        lower: Callable[[Text], Text],
+    ) -> None:
+        self.lower = lower
+        self.vary = name("Vary")
+        self.cookie = text("Cookie")
+        self.vary_cookie = (self.vary, self.cookie)
+        self.set_cookie = name("Set-Cookie")
+        self.cache_control = name("Cache-Control")
+        self.no_store = text("no-store")
+        self.cache_private = text("private")
+        self.cache_public = text("public")
+        self.star = text("*")
+        self.comma = text(",")
+        self.joint = text(", ")
+
+    def varied(self, headers: Iterable[tuple[Text, Text]]) -> list[tuple[Text, Text]]:
+        """A copy of the app's headers that says that they depend on the cookie."""
+        result = list(headers)
+        if not self.merge(result, self.vary, self.cookie, None):
+            result.append(self.vary_cookie)
+        return result
+
+    def dressed(
+        self, headers: Iterable[tuple[Text, Text]], cookie: Text | None, cache: str
+    ) -> list[tuple[Text, Text]]:
+        """A copy of the app's headers with ours.
+
+        Vary; Cache-Control where a cookie goes; Set-Cookie.
+        cache: the option `cache_headers`; "off" adds Set-Cookie alone.
+        The app's own headers stay, in order; Vary and Cache-Control are merged (R-55..R-57).
+        """
+        result = list(headers) if cache == "off" else self.varied(headers)
+        if cookie is not None:
+            if cache != "off":
+                wanted = self.no_store if cache == "no-store" else self.cache_private
+                if not self.merge(result, self.cache_control, wanted, self.cache_public):
+                    result.append((self.cache_control, wanted))
+            result.append((self.set_cookie, cookie))
+        return result
+
+    def merge(
+        self, headers: list[tuple[Text, Text]], name: Text, token: Text, drop: Text | None
+    ) -> bool:
+        """Put `token` into the list header `name`, once, without the token `drop`.
+
+        False where the app sent no such header.
+        """
+        length = len(name)
+        for header in headers:  # a name of that length is rare: look at it alone
+            if len(header[0]) == length and self.lower(header[0]) == self.lower(name):
+                break
+        else:
+            return False
+        lower = self.lower
+        lowered, wanted = lower(name), lower(token)
+        places = [i for i, header in enumerate(headers) if lower(header[0]) == lowered]
+        tokens = [part.strip() for i in places for part in headers[i][1].split(self.comma)]
+        kept = [part for part in tokens if part and lower(part) != drop]
+        known = {lower(part) for part in kept}
+        if wanted not in known and self.star not in known:
+            kept.append(token)
+        headers[places[0]] = (headers[places[0]][0], self.joint.join(kept))
+        for i in reversed(places[1:]):
+            del headers[i]
+        return True
 
 
-Text = TypeVar("Text", str, bytes)
-
-
-class Words(NamedTuple, Generic[Text]):
-    """The header texts of one front, in its own type."""
-
-    set_cookie: Text
-    vary: Text
-    lowered_vary: Text
-    cookie: Text
-    vary_cookie: tuple[Text, Text]
-    cache_control: Text
-    star: Text
-    comma: Text
-    no_store: Text
-    private: Text
-    public: Text
-    lower: Callable[[Text], Text]
-
-
-STR_WORDS: Words[str] = Words(
-    "Set-Cookie", "Vary", "vary", "Cookie", ("Vary", "Cookie"), "Cache-Control", "*", ", ",
-    "no-store", "private", "public", str.lower,
-)  # fmt: skip
-BYTES_WORDS: Words[bytes] = Words(
-    b"set-cookie", b"vary", b"vary", b"Cookie", (b"vary", b"Cookie"), b"cache-control", b"*",
-    b", ", b"no-store", b"private", b"public", bytes.lower,
-)  # fmt: skip
-
-
-def varied(headers: Iterable[tuple[Text, Text]], words: Words[Text]) -> list[tuple[Text, Text]]:
-    """A copy of the app's headers that says that they depend on the cookie."""
-    result = list(headers)
-    for name, _value in result:
-        if len(name) == VARY_LENGTH and words.lower(name) == words.lowered_vary:
-            merge(result, words.vary, words.cookie, words, drop=None)
-            return result
-    result.append(words.vary_cookie)
-    return result
-
-
-def dressed(
-    headers: list[tuple[Text, Text]], cookie: Text | None, cache: str, words: Words[Text]
-) -> list[tuple[Text, Text]]:
-    """A copy of the app's headers with ours: Vary, Cache-Control where a cookie goes, Set-Cookie.
-
-    cache: the option `cache_headers`; "off" adds Set-Cookie alone.
-    The app's own headers stay, in order; Vary and Cache-Control are merged (R-55..R-57).
-    """
-    result = list(headers) if cache == "off" else varied(headers, words)
-    if cookie is not None:
-        if cache != "off":
-            wanted = words.no_store if cache == "no-store" else words.private
-            for header in result:
-                if len(header[0]) == CACHE_CONTROL_LENGTH:
-                    merge(result, words.cache_control, wanted, words, drop=words.public)
-                    break
-            else:
-                result.append((words.cache_control, wanted))
-        result.append((words.set_cookie, cookie))
-    return result
-
-
-def merge(
-    headers: list[tuple[Text, Text]], name: Text, token: Text, words: Words[Text], drop: Text | None
-) -> None:
-    """Put `token` into the list header `name`, once, without the token `drop`."""
-    lower = words.lower
-    lowered, wanted = lower(name), lower(token)
-    places = [i for i, header in enumerate(headers) if lower(header[0]) == lowered]
-    if not places:
-        headers.append((name, token))
-        return
-    comma = words.comma.strip()
-    tokens = [part.strip() for i in places for part in headers[i][1].split(comma)]
-    kept = [part for part in tokens if part and lower(part) != drop]
-    known = {lower(part) for part in kept}
-    if wanted not in known and words.star not in known:
-        kept.append(token)
-    headers[places[0]] = (headers[places[0]][0], words.comma.join(kept))
-    for i in reversed(places[1:]):
-        del headers[i]
+STR_WORDS = Words(str, str, str.lower)
+BYTES_WORDS = Words(lambda name: name.lower().encode(), str.encode, bytes.lower)
 
 
 class Refusal(NamedTuple):
@@ -240,3 +231,6 @@ def refusal(error: SessfastError) -> Refusal | None:
     length = str(len(body))
     headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", length)]
     return Refusal(status, [*headers, ("Cache-Control", "no-store"), *more], body)
+
+
+take_over(globals())

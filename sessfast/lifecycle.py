@@ -3,12 +3,16 @@
 Two rules hold here and in `loading.py` (who is there), `decision.py` (the table),
 `lifetime.py` (how long) and `saving.py` (races). Everything that decides what is stored, or
 which cookie is sent, lives in them. And none of them knows whether anyone awaits: they do no
-I/O and read no clock of their own. The steps are generators that hand out store calls,
-`(verb, arguments)`, and are sent the replies; `drivers.py` makes the calls.
+I/O and read no clock of their own. They hand out store calls, `(verb, arguments)`, and are fed
+the replies; `drivers.py` makes the calls.
 
     parked --open--> ready --commit--> done        any touch of the data opens;
                       ^   conflict: merge, again   a commit after the headers follows the
                       |__ commit, once more        same rules, but can send no cookie
+
+What every request may need is plain functions (`Loading.begin` and `feed`, `settle`,
+`Saving.feed`, `finish`), for a generator costs more than what it does here. What an app asks
+for now and then is a generator, and so is `commit`, for who awaits.
 """
 
 from __future__ import annotations
@@ -16,21 +20,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sessfast.codec import Codec
-from sessfast.decision import decide
 from sessfast.errors import (
     DecodeError,
     HeadersSentError,
     SessionGoneError,
     StoreError,
 )
-from sessfast.lifetime import Lifetimes, is_number, opened, opened_key
-from sessfast.loading import Loading
+from sessfast.hotpath import take_over
 from sessfast.options import SessionOptions
-from sessfast.policy import Policy, attributes_of
 from sessfast.records import Read, Sent, Tell, shorten
-from sessfast.saving import Saving
-from sessfast.session import Session, State, Steps
 from sessfast.session_cookie import SessionCookie
+
+from .decision import DecisionTable
+from .lifetime import Lifetimes, is_number
+from .loading import Loading
+from .policy import Policy, attributes_of
+from .saving import Saving
+from .session import Session
+from .state import Call, State, Steps
 
 # looked up once: an enum's attribute costs as much as a dict of them
 UNINITIALIZED, UNCHANGED = Sent.UNINITIALIZED, Sent.UNCHANGED
@@ -58,17 +65,17 @@ class Lifecycle:
         self.eager = (
             not options.lazy or options.resave or options.rolling or options.save_uninitialized
         )
+        self.resave, self.keeps_cookie = options.resave, codec.keeps_cookie
+        self.table = DecisionTable(options.save_uninitialized, options.rolling, codec.keeps_cookie)
         self.lifetimes = Lifetimes(policy, codec, clock)
         self.saving = Saving(options, policy, codec, self.lifetimes)
-        loading = Loading(policy, codec, self.lifetimes, self.saving, tell)
-        self.open, self.fetch, self.begin = loading.open, loading.fetch, loading.begin
-        self.feed, self.fail = loading.feed, loading.fail
+        self.loading = Loading(policy, codec, self.lifetimes, self.saving, tell)
 
     # -- what a session is asked -----------------------------------------------------------
 
     def identify(self, session: Session) -> str:
         """The session's id, minted now if it has none yet."""
-        return self.saving.identify(session, opened(session))
+        return self.saving.identify(session, session._opened())
 
     def cookie(self, session: Session) -> SessionCookie:
         """The session's cookie: today's options, and what was kept with the session."""
@@ -101,30 +108,38 @@ class Lifecycle:
         Raises StoreError, ConflictError, EncodeError, SessionTooLargeError; what the store
         holds is then as it was, and no cookie may be sent.
         """
-        if session.outage is not None:
-            return None  # the app knows: its first touch raised
         if session._state is None:
-            if not (self.eager or unset):
+            if not self.opens_to_commit(session, unset):
                 return None
-            yield from self.open(session)
-        state = opened(session)
+            yield from self.loading.open(session)
+        yield from self.saving.made(session, self.settle(session, unset, late))
+        return self.finish(session, late)
+
+    def opens_to_commit(self, session: Session, unset: bool) -> bool:
+        """Whether a session that nobody opened must be, to commit it."""
+        if session.outage is not None:
+            return False  # the app knows: its first touch raised
+        return self.eager or unset
+
+    def settle(self, session: Session, unset: bool, late: bool) -> Call | None:
+        """Begin a commit of an open session: its first store call, or None.
+
+        Feed the replies to `saving`, then call `finish`.
+        """
+        state = session._state
+        assert state is not None
+        state.settling = not state.failed
         if state.failed:
             return None
-        state.failed = True  # until we get through: a failed commit is not tried again
-        cookie = yield from self._settle(session, state, unset, late)
-        state.failed = False
-        session._committed = True
-        if cookie is not None:
-            state.set_cookie = cookie
-        return state.set_cookie
-
-    def _settle(self, session: Session, state: State, unset: bool, late: bool) -> Steps:
+        state.failed = True
+        state.decided = state.wanted = state.clears = False
         if state.destroyed:
-            return self._clear(session, state, Sent.CLEARED, late)
+            state.clears, state.sent = True, Sent.CLEARED
+            return None
         if state.gone:
             return None  # whatever is changed now, the session never comes back
         if unset:
-            return (yield from self._unset(session, state, late))
+            return self._unset(state)
         text = self._compare(session, state)
         modified = state.changed or state.rotated
         if state.degraded is not None:
@@ -132,53 +147,77 @@ class Lifecycle:
             if modified:
                 raise state.degraded
             return None
-        fresh = state.cookie_sid is None or state.cookie_sid != state.sid
-        persistent = self.lifetimes.is_persistent(session, state)
-        explicitly = state.saved_text is not None
-        save, touch, wanted, state.sent = decide(
-            self.options,
-            self.codec.keeps_cookie,
+        state.fresh = fresh = state.cookie_sid is None or state.cookie_sid != state.sid
+        state.persistent = self.lifetimes.is_persistent(session, state)
+        save, touch, state.wanted, state.sent = self.table.decide(
             fresh,
             modified,
             self._is_saved(state, text),
-            explicitly,
+            state.saved_text is not None,
             state.stored,
-            persistent,
+            state.persistent,
             state.cookie is not None and state.cookie.changed,
         )
-        if fresh and wanted:
-            if state.read is Read.SUPERSEDED and not state.rotated:
-                # the browser holds, or is about to get, the id that took over: a new cookie
-                # would replace it, and log out who has just logged in
-                state.sent = Sent.GONE
-                if tell := state.tell:
-                    tell("gone", {"sid": "-", "superseded": True})
-                return None
-            if late and state.set_cookie is None:
-                if tell := state.tell:
-                    tell("late_change", {"sid": shorten(state.sid), "sent": Sent.TOO_LATE.value})
-                if not state.stored:
-                    return None  # nobody will present this id: a record would be an orphan
-            if not late and self._undeliverable(session, state):
-                return None
+        if fresh and state.wanted and not self._delivers(session, state, late):
+            state.wanted = False
+            return None
+        state.decided = True
         if save:
-            if not (yield from self.saving.save(session, state, text)):
-                if state.superseded:  # the browser may hold the new id already: leave it alone
-                    state.sent = Sent.GONE
-                    return None
-                return self._clear(session, state, Sent.GONE, late)
-        elif touch:
-            yield from self.saving.touch(session, state, forced=False)
-            if state.gone:
-                return self._clear(session, state, Sent.GONE, late)
+            return self.saving.save(session, state, text)
+        if touch:
+            return self.saving.touch(session, state, False)
+        return None
+
+    def finish(self, session: Session, late: bool) -> str | None:
+        """End a commit whose calls are made: the Set-Cookie value to send, or None."""
+        state = session._state
+        assert state is not None
+        if not state.settling:
+            return None  # it failed before
+        cookie = None
+        if state.clears:
+            self._end(session, state)
+            cookie = self._clear(session, state, late)
+        elif state.decided:
+            cookie = self._outcome(session, state, late)
+        state.failed = state.settling = False
+        session._committed = True
+        if cookie is not None:
+            state.set_cookie = cookie
+        return state.set_cookie
+
+    def _outcome(self, session: Session, state: State, late: bool) -> str | None:
+        """The cookie that a decision led to, once the store has answered."""
+        if state.gone:
+            state.sent = Sent.GONE
+            if state.superseded:  # the browser may hold the new id already: leave it alone
+                return None
+            return self._clear(session, state, late)
         if late:
             return None
-        if fresh:
-            if wanted and state.rotated:
+        if state.fresh:
+            if state.wanted and state.rotated:
                 state.sent = Sent.ROTATED
-        elif not wanted and self._renews(state, persistent):
-            wanted, state.sent = True, Sent.REFRESHED
-        return self._send(session, state) if wanted else None
+        elif not state.wanted and self._renews(state):
+            state.wanted, state.sent = True, Sent.REFRESHED
+        return self._send(session, state) if state.wanted else None
+
+    def _delivers(self, session: Session, state: State, late: bool) -> bool:
+        """Whether a new session's cookie can reach the browser, so that it should be stored."""
+        if state.read is Read.SUPERSEDED and not state.rotated:
+            # the browser holds, or is about to get, the id that took over: a new cookie
+            # would replace it, and log out who has just logged in
+            state.sent = Sent.GONE
+            if tell := state.tell:
+                tell("gone", {"sid": "-", "superseded": True})
+            return False
+        if not late:
+            return not self._undeliverable(session, state)
+        if state.set_cookie is None:
+            if tell := state.tell:
+                tell("late_change", {"sid": shorten(state.sid), "sent": Sent.TOO_LATE.value})
+            return state.stored  # nobody will present this id: a record would be an orphan
+        return True
 
     def _compare(self, session: Session, state: State) -> bytes | None:
         """Find out whether the data changed; its bytes, where they were needed for that."""
@@ -196,15 +235,14 @@ class Lifecycle:
         """Whether exactly this data is known to be in the store."""
         if state.saved_text is not None:
             return text is None or text == state.saved_text
-        return state.stored and not state.changed and not self.options.resave
+        return state.stored and not state.changed and not self.resave
 
     def _undeliverable(self, session: Session, state: State) -> bool:
         """Whether a new session's cookie can't travel, so that nothing should be stored.
 
         Express stores such a session all the same, on every request anew.
         """
-        secure = session._secure
-        if secure or not self.lifetimes.attributes(session, state).get("secure"):
+        if session._secure or not self.lifetimes.attributes(session, state).get("secure"):
             return False
         state.sent = Sent.INSECURE_CONNECTION
         if tell := state.tell:
@@ -213,6 +251,17 @@ class Lifecycle:
 
     def _send(self, session: Session, state: State) -> str | None:
         """The Set-Cookie value that hands the session to the browser, its countdown restarted."""
+        sid = self.saving.identify(session, state)
+        if self.lifetimes.is_plain(state):
+            header = self.policy.plain_cookie(sid, session._secure)
+        else:
+            header = self._dated_cookie(session, state, sid)
+        if header is None:
+            state.sent = Sent.INSECURE_CONNECTION
+        return header
+
+    def _dated_cookie(self, session: Session, state: State, sid: str) -> str | None:
+        """The Set-Cookie value of a session whose cookie has an end, or attributes, of its own."""
         now = self.clock()
         if state.cookie is not None:
             state.cookie.restart(now)
@@ -221,13 +270,9 @@ class Lifecycle:
         expires = attributes.get("expires")
         if expires is not None and state.meta is not None and is_number(expires):
             expires = min(expires, self.lifetimes.end(state.meta))
-        sid = self.saving.identify(session, state)
-        header = self.policy.set_cookie(sid, attributes, expires, session._secure, now)
-        if header is None:
-            state.sent = Sent.INSECURE_CONNECTION
-        return header
+        return self.policy.set_cookie(sid, attributes, expires, session._secure, now)
 
-    def _renews(self, state: State, persistent: bool) -> bool:
+    def _renews(self, state: State) -> bool:
         """Whether the browser should get its cookie again although nothing changed.
 
         When its life was extended, so that browser and store agree on it, and when an old
@@ -235,21 +280,39 @@ class Lifecycle:
         """
         if state.retired_key and self.options.resign:
             return True
-        return state.refreshed and persistent and not self.codec.keeps_cookie
+        return state.refreshed and state.persistent and not self.keeps_cookie
 
-    def _clear(self, session: Session, state: State, sent: Sent, late: bool) -> str | None:
-        state.sent = sent
+    def _clear(self, session: Session, state: State, late: bool) -> str | None:
+        """The Set-Cookie value that removes the cookie; None where there is none to remove."""
         if late or not self.options.clear_cookie or state.read is Read.NO_COOKIE:
             return None
         attributes = attributes_of(self.policy.cookie_options(session.facts), session._secure)
         return self.policy.clear_cookie(attributes, session._secure)
 
-    def _unset(self, session: Session, state: State, late: bool) -> Steps:
+    def _unset(self, state: State) -> Call | None:
+        """Begin what `unset` asks for where the app put None in the session's place."""
+        state.sent = Sent.UNSET
         if self.options.unset != "destroy":
-            state.sent = Sent.UNSET
             return None
-        yield from self.destroy(session)
-        return self._clear(session, state, Sent.UNSET, late)
+        if state.degraded is not None:
+            raise state.degraded
+        state.clears = True
+        return self._destruction(state)
+
+    def _destruction(self, state: State) -> Call | None:
+        """The call that deletes the record. One that was never stored needs none (R-61)."""
+        if not state.stored:
+            return None
+        self.saving.forget(state.key)
+        return "destroy", (state.key,)
+
+    def _end(self, session: Session, state: State) -> None:
+        """Take note that the session is destroyed: it is empty from here on."""
+        was_stored = state.version is not None and not (state.gone or state.destroyed)
+        if was_stored and (tell := state.tell):
+            tell("destroyed", {"sid": shorten(state.sid)})
+        state.stored, state.destroyed = False, True
+        dict.clear(session)
 
     # -- what an app asks for --------------------------------------------------------------
 
@@ -267,10 +330,9 @@ class Lifecycle:
         if state.stored:
             alive = yield from self.saving.supersede(session, state)
         old = state.sid
-        new = State(
-            read=state.read, tell=state.tell, cookie_sid=state.cookie_sid,
-            rotated=True, written=True, active=True,
-        )  # fmt: skip
+        new = State(state.read, state.tell, 0, None)
+        new.cookie_sid = state.cookie_sid
+        new.rotated = new.written = new.active = True
         if keep and alive and not state.destroyed:
             new.meta, new.cookie = state.meta, state.cookie
         else:
@@ -281,16 +343,11 @@ class Lifecycle:
             tell("rotated", {"sid": shorten(new.sid), "old": shorten(old), "keep": keep})
 
     def destroy(self, session: Session) -> Steps:
-        """Delete the session everywhere. One that was never stored costs no store call (R-61)."""
+        """Delete the session everywhere."""
         state = yield from self._ready(session)
-        if state.stored:
-            key = opened_key(state)
-            self.saving.forget(key)
-            yield "destroy", (key,)
-            if tell := state.tell:
-                tell("destroyed", {"sid": shorten(state.sid)})
-        state.stored, state.destroyed = False, True
-        dict.clear(session)
+        if call := self._destruction(state):
+            yield call
+        self._end(session, state)
 
     def reload(self, session: Session) -> Steps:
         """Replace the data by the stored one; unsaved changes are lost."""
@@ -301,7 +358,7 @@ class Lifecycle:
         if reply is None or self.codec.is_tombstone(reply[0]):
             raise SessionGoneError("the store holds no such session any more")
         try:
-            data, meta = self.codec.decode(opened_key(state), reply[0])
+            data, meta = self.codec.decode(state.key, reply[0])
         except DecodeError as error:
             raise StoreError("get", "the record can't be read") from error
         state.blob, state.version, state.expires = reply
@@ -324,9 +381,13 @@ class Lifecycle:
             raise HeadersSentError("a new session needs a cookie, and the headers have left")
         cookie_changed = state.cookie is not None and state.cookie.changed
         if state.stored and self._is_saved(state, text) and not cookie_changed:
-            yield from self.saving.touch(session, state, forced=True)
-        elif not (yield from self.saving.save(session, state, text)):
-            raise SessionGoneError("the session was destroyed, rotated or has expired meanwhile")
+            yield from self.saving.made(session, self.saving.touch(session, state, True))
+        else:
+            yield from self.saving.made(session, self.saving.save(session, state, text))
+            if state.gone:
+                raise SessionGoneError(
+                    "the session was destroyed, rotated or has expired meanwhile"
+                )
 
     def touch(self, session: Session) -> Steps:
         """Start the countdown again, in the cookie object and in the store."""
@@ -334,14 +395,18 @@ class Lifecycle:
         if state.cookie is not None:
             state.cookie.restart(self.clock())
         if state.stored:
-            yield from self.saving.touch(session, state, forced=True)
+            yield from self.saving.made(session, self.saving.touch(session, state, True))
 
     def _ready(self, session: Session) -> Steps:
         """The state of a session, opened if need be; StoreError where its store is down."""
         if session._state is None:
-            yield from self.open(session)
-        state = opened(session)
+            yield from self.loading.open(session)
+        state = session._state
+        assert state is not None
         if state.degraded is not None:
             raise state.degraded
         state.active = True
         return state
+
+
+take_over(globals())

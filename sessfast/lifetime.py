@@ -11,10 +11,13 @@ from math import inf
 from typing import Any
 
 from sessfast.codec import Codec
-from sessfast.policy import Policy, attributes_of, started
+from sessfast.hotpath import take_over
 from sessfast.records import Meta
-from sessfast.session import Session, State
 from sessfast.session_cookie import SessionCookie
+
+from .policy import Policy, attributes_of, started
+from .session import Session
+from .state import State
 
 
 class Lifetimes:
@@ -30,18 +33,16 @@ class Lifetimes:
         self.static_ttl = policy.lifetime(policy.max_age)
         self.static_span = policy.absolute_span(policy.max_age)
         self.static_persistent = policy.max_age is not None
-        # by whether the connection is secure: the attributes of a cookie without an end
-        self.plain: tuple[Mapping[str, Any], ...] | None = None
-        if self.is_static and cookie is not None and policy.max_age is None:
-            no_end = {"original_max_age": None, "expires": None}
-            self.plain = tuple(
-                {**attributes_of(cookie, secure), **no_end}
-                for secure in (False, True)
-            )
+        # whether a cookie with nothing of its own has no end, so that all are alike
+        self.is_endless = self.is_static and policy.max_age is None
         # a record that has more than this left is not touched, whatever else holds
         self.plenty = inf
         if self.is_static:
             self.plenty = self.static_ttl - policy.refresh_after(self.static_ttl)
+
+    def is_plain(self, state: State) -> bool:
+        """Whether the session's cookie is what the options say, and has no end."""
+        return self.is_endless and self._is_like_all(state)
 
     def _is_like_all(self, state: State) -> bool:
         """Whether the session's lifetime is what the options say, with nothing of its own."""
@@ -61,7 +62,8 @@ class Lifetimes:
 
     def cookie(self, session: Session) -> SessionCookie:
         """The session's cookie: today's options, and what was kept with the session."""
-        state = opened(session)
+        state = session._state
+        assert state is not None
         state.active = True
         if state.cookie is None:
             state.cookie = SessionCookie(dict(self.attributes(session, state)), self.clock)
@@ -71,8 +73,8 @@ class Lifetimes:
         """The cookie's attributes, `expires` and `original_max_age` among them. To be read only."""
         if state.cookie is not None:
             return state.cookie.attributes
-        if self.plain is not None and (state.meta is None or not state.meta.cookie):
-            return self.plain[session._secure]
+        if self.is_plain(state):
+            return self.policy.plain_attributes[session._secure]
         now = self.clock()
         if state.meta is not None and self.codec.keeps_cookie:
             attributes = dict(state.meta.cookie)
@@ -91,7 +93,8 @@ class Lifetimes:
 
     def max_age(self, session: Session) -> float | None:
         """The max_age that governs the session's life, without building its cookie."""
-        state = opened(session)
+        state = session._state
+        assert state is not None
         if self._is_like_all(state):
             return self.policy.max_age
         if state.cookie is not None:
@@ -106,7 +109,8 @@ class Lifetimes:
 
     def ttl(self, session: Session, now: float) -> float:
         """Seconds from now that the record should live; <= 0 where its life is over."""
-        state = opened(session)
+        state = session._state
+        assert state is not None
         meta = state.meta
         if self._is_like_all(state):
             ttl = self.static_ttl
@@ -137,19 +141,9 @@ class Lifetimes:
         return self.max_age(session) is not None
 
 
-def opened(session: Session) -> State:
-    """The state of a session that is known to be open."""
-    state = session._state
-    assert state is not None
-    return state
-
-
-def opened_key(state: State) -> str:
-    """The store key of a session that is known to have one."""
-    assert state.key is not None
-    return state.key
-
-
 def is_number(value: object) -> bool:
     """Whether a lifetime is a number; None and False mean that there is none."""
     return isinstance(value, int | float) and value is not False
+
+
+take_over(globals())

@@ -12,13 +12,15 @@ from typing import Any
 
 from sessfast.codec import Codec
 from sessfast.errors import DecodeError, StoreError
-from sessfast.lifetime import Lifetimes, opened
-from sessfast.policy import VERDICTS, Policy
+from sessfast.hotpath import take_over
 from sessfast.records import Read, RequestFacts, Tell, shorten
-from sessfast.saving import Saving
-from sessfast.session import PARKED, Claimed, Fetched, Session, State, Steps
 
-clear, update = dict.clear, dict.update
+from .lifetime import Lifetimes
+from .policy import VERDICTS, Policy
+from .saving import Saving
+from .session import PARKED, Session
+from .state import Claimed, Fetched, State, Steps
+
 LOADED = Read.LOADED  # looked up once: an enum's attribute costs as much as a dict of them
 
 
@@ -65,17 +67,18 @@ class Loading:
             yield from self.open(session)
         except StoreError:
             return
-        state, request = opened(session), session._request
+        state, request = session._state, session._request
+        assert state is not None
         session._request = Fetched(state, dict(dict.items(session)), request)
         session._state = None
-        clear(session)
-        update(session, PARKED)
+        dict.clear(session)
+        dict.update(session, PARKED)
 
     def _take(self, session: Session, fetched: Fetched) -> None:
         """Open the session with what was fetched for it."""
         session._state, data, session._request = fetched
-        clear(session)
-        update(session, data)
+        dict.clear(session)
+        dict.update(session, data)
 
     def begin(self, session: Session, skip: int = 0, refused: Read | None = None) -> Claimed | None:
         """The next cookie of ours that can be believed; None: there is none, the session is new.
@@ -128,22 +131,27 @@ class Loading:
         now = self.clock()
         if self.lifetimes.end(meta) <= now:
             return self.begin(session, candidates, Read.EXPIRED)
-        retired = key_index > 0
-        at_rest = not (
-            retired
+        tell = self.tell()
+        read = LOADED if degraded is None else Read.STALE
+        state = State(read, tell, candidates, degraded)
+        state.sid = state.cookie_sid = sid
+        state.key = key
+        state.blob = state.original = blob
+        state.version = version
+        state.expires = expires
+        state.meta = meta
+        state.stored = True
+        state.retired_key = key_index > 0
+        state.at_rest = not (
+            key_index > 0
             or expires is None
             or meta.cookie
             or expires - now <= self.plenty
             or degraded is not None
         )
-        tell = self.tell()
-        # by position, in the order of State's fields: keywords cost as much as the rest
-        session._state = state = State(
-            LOADED if degraded is None else Read.STALE, tell, candidates, sid, sid, key, True,
-            blob, blob, version, expires, meta, retired, at_rest, degraded,
-        )  # fmt: skip
-        clear(session)
-        update(session, data)
+        session._state = state
+        dict.clear(session)
+        dict.update(session, data)
         if self.saving.stale is not None:
             self.saving.remember(key, reply, now)
         if tell is not None:
@@ -155,10 +163,8 @@ class Loading:
     ) -> None:
         """Open the session as a new one."""
         tell = self.tell()
-        session._state = state = State(
-            read=read, tell=tell, candidates=candidates, degraded=degraded
-        )
-        clear(session)
+        session._state = state = State(read, tell, candidates, degraded)
+        dict.clear(session)
         if tell is not None:
             tell_read(tell, state)
 
@@ -196,3 +202,6 @@ READ_EVENTS = {
     Read.SUPERSEDED: "superseded",
     Read.INSECURE_CONNECTION: "insecure_connection",
 }
+
+
+take_over(globals())

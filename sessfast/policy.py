@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from sessfast.errors import OptionsError
-from sessfast.hotpath import Keyring, find, gathered, new_id, serialize
+from sessfast.hotpath import Keyring, find, gathered, new_id, serialize, take_over
 from sessfast.options import (
     EXPRESS_COOKIE,
     MAX_LIFETIME,
@@ -65,6 +65,21 @@ class Policy:
         self.absolute = seconds(options.absolute)
         self.touch_after = seconds(options.touch_after)
         self.default_idle = EXPRESS_IDLE if options.codec == "express" else BROWSER_SESSION_IDLE
+        # of a cookie without an end, by whether the connection is secure: its attributes, and
+        # the Set-Cookie value behind name and value; None where it must not travel
+        self.plain_attributes: tuple[Mapping[str, Any], ...] = ()
+        self.plain_ends: tuple[str | None, ...] = ()
+        if self.static_cookie is not None:
+            endless = {"original_max_age": None, "expires": None}
+            self.plain_attributes = tuple(
+                {**attributes_of(self.static_cookie, secure), **endless}
+                for secure in (False, True)
+            )
+            self.plain_ends = tuple(
+                None if attributes.get("secure") and not secure
+                else serialize("x", "", **self._texts(attributes, secure))[2:]
+                for secure, attributes in zip((False, True), self.plain_attributes, strict=True)
+            )  # fmt: skip
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -173,6 +188,14 @@ class Policy:
 
     # -- writing ---------------------------------------------------------------------------
 
+    def plain_cookie(self, sid: str, secure: bool) -> str | None:
+        """`set_cookie` for a cookie that is what the options say, and has no end."""
+        end = self.plain_ends[secure]
+        if end is None:
+            return None
+        value = "s:" + self.keyring.sign(sid)
+        return serialize(self.name, value, path=None, http_only=False) + end
+
     def set_cookie(
         self,
         sid: str,
@@ -260,3 +283,6 @@ def derive(secret: bytes, use: str, name: str) -> bytes:
     info = b"sessfast/1/%b/%d/%b" % (use.encode(), len(name), name.encode("latin-1"))
     extracted = hmac.digest(bytes(32), secret, hashlib.sha256)
     return hmac.digest(extracted, info + b"\x01", hashlib.sha256)
+
+
+take_over(globals())

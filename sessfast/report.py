@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from sessfast.hotpath import take_over
 from sessfast.records import Tell
 
 DEBUG = logging.DEBUG
@@ -46,3 +47,6 @@ def clean(value: object) -> str:
     text = str(value)[:64]
     plain = text.removesuffix("…")  # of a shortened id
     return text if plain.isascii() and plain.isprintable() and " " not in plain else ascii(text)
+
+
+take_over(globals())

@@ -7,18 +7,20 @@ that change different keys both keep their change.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
 from sessfast.codec import Codec
 from sessfast.errors import ConflictError, DecodeError, SessionTooLargeError, StoreError
-from sessfast.hotpath import TTLTable
-from sessfast.lifetime import Lifetimes, opened_key
+from sessfast.hotpath import TTLTable, take_over
 from sessfast.options import SessionOptions, seconds
-from sessfast.policy import Policy
 from sessfast.records import EXISTS, GONE, Conflict, Meta, shorten
-from sessfast.session import Session, State, Steps
+
+from .lifetime import Lifetimes
+from .policy import Policy
+from .session import Session
+from .state import Call, State, Steps
 
 GENID_ATTEMPTS = 4
 MERGE_ATTEMPTS = 1000  # each lost round means that another request was saved
@@ -28,7 +30,11 @@ STALE_BYTES = 32 * 1024 * 1024
 
 
 class Saving:
-    """The writes of one middleware's sessions, as steps that hand out store calls."""
+    """The writes of one middleware's sessions.
+
+    `save` and `touch` give the first store call of a write, `feed` takes each reply and gives
+    the next one; None: the write is over, and `state.gone` tells whether the session is.
+    """
 
     def __init__(
         self,
@@ -38,6 +44,7 @@ class Saving:
         lifetimes: Lifetimes,
     ) -> None:
         self.options = options
+        self.max_bytes = options.max_session_bytes
         self.policy = policy
         self.codec = codec
         self.lifetimes = lifetimes
@@ -54,37 +61,55 @@ class Saving:
             state.active = True
         return state.sid
 
-    def save(self, session: Session, state: State, text: bytes | None) -> Steps:
-        """Store the session; False where it is gone (destroyed, rotated or expired meanwhile)."""
+    def save(self, session: Session, state: State, text: bytes | None) -> Call | None:
+        """Begin to store the session. text: its data's bytes, if known."""
         if text is None:
             text = self.codec.dumps(session)
-        self._check_size(text)
+        if len(text) > self.max_bytes:
+            self._refuse_size(text)
         now = self.clock()
-        meta = self._meta(session, state, now)
+        meta = state.meta
+        if meta is None or self.codec.keeps_cookie or state.cookie is not None:
+            state.meta = self._meta(session, state, now)
         ttl = self.lifetimes.ttl(session, now)
         if ttl <= 0:
-            if state.stored:
-                yield "destroy", (state.key,)
-            state.stored = False
-            return True
-        if state.stored:
-            text = yield from self._update(session, state, text, ttl)
-            if text is None:
-                return False
-        else:
-            yield from self._create(session, state, text, ttl, meta)
-        state.expires = now + ttl
-        state.saved_text = text
-        self.remember(opened_key(state), (state.blob, state.version, None), now)
-        return True
+            return ("destroy", (state.key,)) if state.stored else None
+        state.text, state.began, state.ttl, state.attempts = text, now, ttl, 0
+        if not state.stored:
+            return self._create(session, state)
+        state.base = state.blob
+        return self._update(session, state, state.version)
 
-    def _check_size(self, text: bytes) -> None:
-        limit = self.options.max_session_bytes
-        if len(text) > limit:
-            raise SessionTooLargeError(
-                f"the session is {len(text)} bytes, max_session_bytes is {limit}: "
-                "store less, or raise the limit"
-            )
+    def feed(self, session: Session, verb: str, reply: Any) -> Call | None:
+        """Take the reply to a call, a StoreError if it failed: the next call, or None."""
+        state = session._state
+        assert state is not None
+        if verb == "touch":
+            self._touched(state, reply)
+            return None
+        if isinstance(reply, StoreError):
+            raise reply
+        if verb == "update":
+            return self._updated(session, state, reply)
+        if verb == "create":
+            return self._created(session, state, reply)
+        state.stored = False  # destroyed
+        return None
+
+    def made(self, session: Session, call: Call | None) -> Steps:
+        """All calls of a write, for who awaits them."""
+        while call is not None:
+            try:
+                reply = yield call
+            except StoreError as error:
+                reply = error
+            call = self.feed(session, call[0], reply)
+
+    def _refuse_size(self, text: bytes) -> NoReturn:
+        raise SessionTooLargeError(
+            f"the session is {len(text)} bytes, max_session_bytes is {self.max_bytes}: "
+            "store less, or raise the limit"
+        )
 
     def _meta(self, session: Session, state: State, now: float) -> Meta:
         """What is stored beside the data; made at the first save, kept from then on."""
@@ -100,64 +125,79 @@ class Saving:
             span = state.cookie.original_max_age
             end = self.policy.absolute_end(meta.created, span)
             meta = replace(meta, expires=end, cookie={"max_age": span})
-        state.meta = meta
         return meta
 
-    def _create(
-        self, session: Session, state: State, text: bytes, ttl: float, meta: Meta
-    ) -> Steps:
-        for _ in range(GENID_ATTEMPTS):
-            self.identify(session, state)
-            key = opened_key(state)
-            blob = self.codec.encode(key, session, text, meta)
-            reply = yield "create", (key, blob, ttl)
-            if reply is not EXISTS:
-                state.stored, state.version, state.blob = True, reply, blob
-                if tell := state.tell:
-                    tell("created", {"sid": shorten(state.sid)})
-                return
-            state.sid = state.key = None
-        raise StoreError("create", "every new id was taken: does genid repeat itself?")
+    def _create(self, session: Session, state: State) -> Call:
+        self.identify(session, state)
+        state.blob_sent = self._record(session, state)
+        return "create", (state.key, state.blob_sent, state.ttl)
 
-    def _update(self, session: Session, state: State, text: bytes, ttl: float) -> Steps:
-        """Compare-and-set until it holds; the data's bytes as stored, or None where gone."""
-        key = opened_key(state)
-        version, base = state.version, state.blob
-        for _ in range(MERGE_ATTEMPTS):
-            assert state.meta is not None
-            blob = self.codec.encode(key, session, text, state.meta)
-            reply = yield "update", (key, blob, ttl, version)
-            if reply is GONE:
-                return self._lost(state, key, superseded=False)
-            if not isinstance(reply, Conflict):
-                state.version, state.blob = reply, blob
-                if tell := state.tell:
-                    tell("saved", {"sid": shorten(state.sid)})
-                return text
-            theirs, version, _expires = reply.record
-            if self.codec.is_tombstone(theirs):
-                return self._lost(state, key, superseded=True)
-            if tell := state.tell:
-                how = self.options.on_conflict
-                tell("conflict", {"sid": shorten(state.sid), "on_conflict": how})
-            if self.options.on_conflict == "reject":
-                raise ConflictError("another request saved this session first")
-            if self.options.on_conflict == "merge":
-                self._merge(session, state, key, base, theirs)
-                text, base = self.codec.dumps(session), theirs
-                self._check_size(text)
-        raise StoreError("update", "other requests saved this session without a pause")
+    def _created(self, session: Session, state: State, reply: Any) -> Call | None:
+        if reply is EXISTS:
+            state.sid, state.key = None, ""
+            state.attempts += 1
+            if state.attempts == GENID_ATTEMPTS:
+                reason = "every new id was taken: does genid repeat itself?"
+                raise StoreError("create", reason)
+            return self._create(session, state)
+        state.stored = True
+        self._stored(state, reply, "created")
+        return None
 
-    def _lost(self, state: State, key: str, superseded: bool) -> None:
+    def _update(self, session: Session, state: State, version: Any) -> Call:
+        state.blob_sent = self._record(session, state)
+        return "update", (state.key, state.blob_sent, state.ttl, version)
+
+    def _updated(self, session: Session, state: State, reply: Any) -> Call | None:
+        """Compare-and-set until it holds."""
+        if reply is GONE:
+            self._lost(state, superseded=False)
+            return None
+        if not isinstance(reply, Conflict):
+            self._stored(state, reply, "saved")
+            return None
+        theirs, version, _expires = reply.record
+        if self.codec.is_tombstone(theirs):
+            self._lost(state, superseded=True)
+            return None
+        if tell := state.tell:
+            how = self.options.on_conflict
+            tell("conflict", {"sid": shorten(state.sid), "on_conflict": how})
+        if self.options.on_conflict == "reject":
+            raise ConflictError("another request saved this session first")
+        state.attempts += 1
+        if state.attempts == MERGE_ATTEMPTS:
+            raise StoreError("update", "other requests saved this session without a pause")
+        if self.options.on_conflict == "merge":
+            self._merge(session, state, state.base, theirs)
+            state.text, state.base = self.codec.dumps(session), theirs
+            if len(state.text) > self.max_bytes:
+                self._refuse_size(state.text)
+        return self._update(session, state, version)
+
+    def _record(self, session: Session, state: State) -> bytes:
+        assert state.meta is not None
+        return self.codec.encode(state.key, session, state.text, state.meta)
+
+    def _stored(self, state: State, version: Any, event: str) -> None:
+        """What was sent is now what the store holds."""
+        state.version, state.blob = version, state.blob_sent
+        state.expires = state.began + state.ttl
+        state.saved_text = state.text
+        if self.stale is not None:
+            self.remember(state.key, (state.blob, version, None), state.began)
+        if tell := state.tell:
+            tell(event, {"sid": shorten(state.sid)})
+
+    def _lost(self, state: State, superseded: bool) -> None:
         state.gone, state.superseded, state.stored = True, superseded, False
-        self.forget(key)
+        self.forget(state.key)
         if tell := state.tell:
             tell("gone", {"sid": shorten(state.sid), "superseded": superseded})
 
-    def _merge(
-        self, session: Session, state: State, key: str, base: bytes, theirs: bytes
-    ) -> None:
+    def _merge(self, session: Session, state: State, base: bytes, theirs: bytes) -> None:
         """Replace the session's data by theirs with our changed keys over it."""
+        key = state.key
         try:
             before, _ = self.codec.decode(key, base)
             merged, meta = self.codec.decode(key, theirs)
@@ -176,31 +216,33 @@ class Saving:
         if state.cookie is None or not state.cookie.lifetime_changed:
             state.meta = meta
 
-    def touch(self, session: Session, state: State, forced: bool) -> Steps:
-        """Extend the record's life where it is due. A failure is an event: the data is safe."""
+    def touch(self, session: Session, state: State, forced: bool) -> Call | None:
+        """Begin to extend the record's life, where that is due or `forced`."""
         if state.touched and not forced:
-            return
+            return None
         now = self.clock()
         ttl = self.lifetimes.ttl(session, now)
         if not forced and not self.lifetimes.touch_is_due(state, ttl, now):
-            return
+            return None
         state.touched = True
         if ttl <= 0:
-            yield "destroy", (state.key,)
-            return
-        try:
-            alive = yield "touch", (state.key, ttl)
-        except StoreError as error:
-            if tell := state.tell:
-                tell("outage", {"verb": error.verb, "reason": error.reason})
-            return
-        if alive:
-            state.expires = now + ttl
+            return "destroy", (state.key,)
+        state.began, state.ttl = now, ttl
+        return "touch", (state.key, ttl)
+
+    def _touched(self, state: State, reply: Any) -> None:
+        """A touch that failed is an event: the data is safe."""
+        tell = state.tell
+        if isinstance(reply, StoreError):
+            if tell:
+                tell("outage", {"verb": reply.verb, "reason": reply.reason})
+        elif reply:
+            state.expires = state.began + state.ttl
             state.refreshed = True
-            if tell := state.tell:
+            if tell:
                 tell("touched", {"sid": shorten(state.sid)})
         else:
-            self._lost(state, opened_key(state), superseded=False)
+            self._lost(state, superseded=False)
 
     def supersede(self, session: Session, state: State) -> Steps:
         """Kill the record of an id that is rotated away; False where it was dead already.
@@ -208,7 +250,7 @@ class Saving:
         The native record leaves a marker for a minute: a slow request that still holds the
         old id learns that the session moved on, and so doesn't clear the new cookie.
         """
-        key = opened_key(state)
+        key = state.key
         marker = self.codec.tombstone(key)
         self.forget(key)
         if marker is None:
@@ -218,15 +260,15 @@ class Saving:
         for _ in range(MERGE_ATTEMPTS):
             reply = yield "update", (key, marker, TOMBSTONE_LIFE, version)
             if reply is GONE:
-                self._lost(state, key, superseded=False)
+                self._lost(state, superseded=False)
                 return False
             if not isinstance(reply, Conflict):
                 return True
             theirs, version, _expires = reply.record
             if self.codec.is_tombstone(theirs):
-                self._lost(state, key, superseded=True)
+                self._lost(state, superseded=True)
                 return False
-            self._merge(session, state, key, base, theirs)
+            self._merge(session, state, base, theirs)
             base = theirs
         raise StoreError("update", "other requests saved this session without a pause")
 
@@ -247,3 +289,6 @@ class Saving:
         """Drop the copy: this process knows that the session is over."""
         if self.stale is not None:
             self.stale.destroy(key)
+
+
+take_over(globals())

@@ -6,35 +6,27 @@ What a session *does* is decided in lifecycle.py; this file only notices what th
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, ClassVar, NamedTuple, NoReturn, Protocol, Self, TypeVar
-
-import msgspec
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn, Protocol, Self
 
 from sessfast.errors import SessionDestroyedError, StoreError
+from sessfast.hotpath import take_over
 from sessfast.options import SessionOptions
-from sessfast.records import Meta, Read, RequestFacts, Sent, Tell, shorten
+from sessfast.records import Read, RequestFacts, Sent, shorten
 from sessfast.session_cookie import SessionCookie
 
+from .state import Fetched, State, Steps
+
 PLAIN = frozenset({str, int, float, bool, type(None)})
-Kind = TypeVar("Kind", bound="Session")
 RawCookies = str | Iterable[tuple[bytes, bytes]]
-# A cookie that was believed, its record still to be loaded: store key, sid, which secret signed
-# it, how many cookies were looked at. A plain tuple, as all that a request builds on its way.
-Claimed = tuple[str, str, int, int]
-Steps = Generator[tuple[str, tuple[Any, ...]], Any, Any]  # (verb, arguments), its reply
 
 
 class Rules(Protocol):
-    """What a session asks of the life cycle; every answer is a generator of store calls."""
+    """What a session asks of the life cycle; what ends in `Steps` needs store calls."""
 
     clock: Callable[[], float]
     options: SessionOptions
 
-    def begin(self, session: Session) -> Claimed | None: ...
-    def feed(self, session: Session, claimed: Claimed, reply: Any) -> Claimed | None: ...
-    def fail(self, session: Session, claimed: Claimed, error: StoreError) -> None: ...
-    def open(self, session: Session) -> Steps: ...
     def identify(self, session: Session) -> str: ...
     def cookie(self, session: Session) -> SessionCookie: ...
     def regenerate(self, session: Session, keep: bool) -> Steps: ...
@@ -45,71 +37,11 @@ class Rules(Protocol):
 
 
 class Driver(Protocol):
-    """Who makes the store calls: `run` and what `opener` gives at once, `arun` awaited."""
+    """Who makes the store calls: `open` and `run` at once, `arun` awaited."""
 
-    def opener(self, rules: Rules) -> Callable[[Session], None]: ...
+    def open(self, session: Session) -> None: ...
     def run(self, steps: Steps) -> Any: ...
     async def arun(self, steps: Steps) -> Any: ...
-
-
-class State(msgspec.Struct):
-    """What is known about an opened session. A Struct: filled in one step, not field by field.
-
-    cookie_sid: the id the browser presented and the store knows (express's cookieId)
-    sid, key:   the present id, and its key in the store; None until needed
-    stored:     a record exists under `key`, as far as we know
-    blob, version, expires: the record as last loaded or saved
-    original:   the record as loaded, to tell what changed since; empty for a new session
-    at_rest:    left alone, the record needs nothing yet: no touch, no cookie signed anew
-    candidates: how many cookies of our name were looked at
-    tell:       who listened when the session was opened, else None
-    active:     the app did more than read plain values
-    written, lent: the app wrote; the app was handed a value it can change in place
-    changed:    the data differed from `original` when it was last compared
-    saved_text: the data's bytes at the last save of this request
-    """
-
-    read: Read
-    tell: Tell | None
-    candidates: int = 0
-    cookie_sid: str | None = None
-    sid: str | None = None
-    key: str | None = None
-    stored: bool = False
-    blob: bytes = b""
-    original: bytes = b""
-    version: Any = None
-    expires: float | None = None
-    meta: Meta | None = None
-    retired_key: bool = False
-    at_rest: bool = False
-    degraded: StoreError | None = None
-    sent: Sent | None = None
-    cookie: SessionCookie | None = None
-    active: bool = False
-    written: bool = False
-    lent: bool = False
-    changed: bool = False
-    saved_text: bytes | None = None
-    destroyed: bool = False
-    gone: bool = False
-    superseded: bool = False
-    rotated: bool = False
-    touched: bool = False
-    refreshed: bool = False
-    failed: bool = False
-    set_cookie: str | None = None
-
-
-class Fetched(NamedTuple):
-    """What was found for a session that nobody has touched yet.
-
-    Where loading must be awaited it happens before the app runs, and the app may never look.
-    """
-
-    state: State
-    data: dict[str, Any]
-    request: Any
 
 
 class _Parked:
@@ -126,15 +58,6 @@ class _Parked:
 PARKED: Any = {_Parked(): None}
 
 
-def park(kind: type[Kind], request: RawCookies | RequestFacts, secure: bool) -> Kind:
-    """A session nobody has touched. No `__init__`: this is all that such a request costs."""
-    session = kind(PARKED)
-    session._request = request
-    session._secure = secure
-    session._state = None
-    return session
-
-
 class Session(dict[str, Any]):
     """The session of one request, used as a dict; under WSGI its methods act at once.
 
@@ -142,28 +65,44 @@ class Session(dict[str, Any]):
     methods live beside the data, never in it: `session["id"]` is data of yours.
     """
 
-    __slots__ = ("_committed", "_request", "_secure", "_state")
-    _rules: ClassVar[Rules]
-    _driver: ClassVar[Driver]
-    _open: Callable[[], None]
+    __slots__ = ("_committed", "_driver", "_request", "_rules", "_secure", "_state")
+    _rules: Rules
+    _driver: Driver
     _request: RawCookies | RequestFacts | StoreError | Fetched
     _secure: bool
     _state: State | None
-    _committed: bool  # set when the headers leave, absent before
+    _committed: bool  # the headers have left
 
-    @classmethod
-    def bound(cls, rules: Rules, driver: Driver) -> type[Self]:
-        """The class of one middleware's sessions: what they share is stored once, here."""
-        shared = {"__slots__": (), "_rules": rules, "_driver": driver, "__doc__": cls.__doc__}
-        shared["_open"] = driver.opener(rules)
-        made: Any = type(cls.__name__, (cls,), {**shared, "__module__": cls.__module__})
-        return made  # type: ignore[no-any-return]
+    def _park(
+        self, rules: Rules, driver: Driver, request: RawCookies | RequestFacts, secure: bool
+    ) -> None:
+        """Make of a session that has only been through `__new__` one that nobody has touched.
+
+        There is no `__init__`: this is all that a request costs whose session nobody touches.
+        """
+        dict.update(self, PARKED)
+        self._rules = rules
+        self._driver = driver
+        self._request = request
+        self._secure = secure
+        self._state = None
+        self._committed = False
+
+    def _adopt(self, found: object) -> bool:
+        """Take over a plain dict that the app put in the session's place; True if it put None.
+
+        found: what stands now where the session was put
+        """
+        if type(found) is dict and found != self:
+            self.clear()
+            self.update(found)
+        return found is None
 
     # -- what a session knows --------------------------------------------------------------
 
     def _opened(self) -> State:
         if self._state is None:
-            self._open()
+            self._driver.open(self)
         assert self._state is not None
         return self._state
 
@@ -175,7 +114,7 @@ class Session(dict[str, Any]):
     @property
     def committed(self) -> bool:
         """Whether the response's headers have left, so that no new cookie can go out."""
-        return hasattr(self, "_committed")
+        return self._committed
 
     @property
     def facts(self) -> RequestFacts | None:
@@ -185,19 +124,19 @@ class Session(dict[str, Any]):
     @property
     def id(self) -> str:
         """The session's id. It is a credential: never log it."""
-        state = self._state or self._opened()
+        state = self._opened()
         return state.sid or self._rules.identify(self)
 
     @property
     def cookie(self) -> SessionCookie:
         """The session's cookie; what you assign to its attributes holds for this visitor."""
-        state = self._state or self._opened()
+        state = self._opened()
         return state.cookie or self._rules.cookie(self)
 
     @property
     def is_new(self) -> bool:
         """Whether no stored session came with the request, or the id was just regenerated."""
-        state = self._state or self._opened()
+        state = self._opened()
         return state.cookie_sid is None or state.rotated
 
     @property
@@ -223,12 +162,12 @@ class Session(dict[str, Any]):
 
     def _lend(self) -> None:
         """The app is handed a value that it can change in place."""
-        state = self._state or self._opened()
+        state = self._opened()
         state.lent = state.active = True
 
     def __getitem__(self, key: str) -> Any:
         if self._state is None:
-            self._open()
+            self._driver.open(self)
         value = dict.__getitem__(self, key)
         if type(value) not in PLAIN:
             self._lend()
@@ -236,7 +175,7 @@ class Session(dict[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:
         if self._state is None:
-            self._open()
+            self._driver.open(self)
         value = dict.get(self, key, default)
         if type(value) not in PLAIN:
             self._lend()
@@ -244,27 +183,27 @@ class Session(dict[str, Any]):
 
     def __contains__(self, key: object) -> bool:
         if self._state is None:
-            self._open()
+            self._driver.open(self)
         return dict.__contains__(self, key)
 
     def __len__(self) -> int:
         if self._state is None:
-            self._open()
+            self._driver.open(self)
         return dict.__len__(self)
 
     def __iter__(self) -> Iterator[str]:
         if self._state is None:
-            self._open()
+            self._driver.open(self)
         return dict.__iter__(self)
 
     def __reversed__(self) -> Iterator[str]:
         if self._state is None:
-            self._open()
+            self._driver.open(self)
         return dict.__reversed__(self)
 
     def keys(self) -> Any:
         if self._state is None:
-            self._open()
+            self._driver.open(self)
         return dict.keys(self)
 
     def values(self) -> Any:
@@ -276,7 +215,7 @@ class Session(dict[str, Any]):
         return dict.items(self)
 
     def __eq__(self, other: object) -> bool:
-        self._state or self._opened()
+        self._opened()
         return dict.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
@@ -306,7 +245,7 @@ class Session(dict[str, Any]):
     # -- writing ---------------------------------------------------------------------------
 
     def _write(self) -> None:
-        state = self._state or self._opened()
+        state = self._opened()
         if state.destroyed:
             raise SessionDestroyedError(
                 "this session was destroyed: call regenerate() to begin a new one"
@@ -398,3 +337,6 @@ class AsyncSession(Session):
     async def touch(self) -> None:
         """Start the countdown of cookie and record again, without storing the data."""
         await self._driver.arun(self._rules.touch(self))
+
+
+take_over(globals())

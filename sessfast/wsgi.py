@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any
 
-from sessfast.drivers import sync_driver
-from sessfast.errors import SessfastError, StoreError
-from sessfast.front import (
+from sessfast.errors import SessfastError
+from sessfast.hotpath import take_over
+from sessfast.options import SessionOptions
+from sessfast.records import RequestFacts, Sent
+
+from .drivers import sync_driver
+from .front import (
     RETRY_AFTER,
     SESSIONS_KEY,
     STR_WORDS,
     Refusal,
     Setup,
-    adopt,
-    dressed,
     nest,
     refusal,
-    varied,
 )
-from sessfast.options import SessionOptions
-from sessfast.records import RequestFacts, Sent
-from sessfast.session import Session, park
+from .session import Session
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -57,7 +55,6 @@ class SessionMiddleware:
         self.environ_key = environ_key
         self.setup = Setup(options, keywords, sync_driver, clock)
         self.rules, self.driver = self.setup.rules, self.setup.driver
-        self.session_class = Session.bound(self.rules, self.driver)
         self.looks_closer, self.is_watched = self.setup.looks_closer, self.setup.is_watched
         self.sends_vary = self.setup.sends_vary
 
@@ -74,60 +71,22 @@ class SessionMiddleware:
                 return self.app(environ, start_response)
             if setup.needs_facts:
                 request = facts
-        session = park(self.session_class, request, secure)
+        session = Session.__new__(Session)
+        session._park(self.rules, self.driver, request, secure)
         key = self.environ_key
         if key in environ and not nest(environ, key, session):
             return self.app(environ, start_response)
         environ[key] = session
-        held: list[_Response] = []
+        response = _Response(self, environ, session, start_response)
         try:
-            body = self.app(environ, partial(self._start, environ, session, start_response, held))
+            body = self.app(environ, response)
         except SessfastError as error:
-            return self._hold(environ, session, start_response, held).refuse(error)
-        if held and held[0].refusal is not None:
-            return held[0].replace(body)
+            return response.refuse(error)
+        if response.refusal is not None:
+            return response.replace(body)
         if type(body) in COMPLETE or isinstance(body, environ.get("wsgi.file_wrapper") or ()):
             return body
-        return _Body(self._hold(environ, session, start_response, held), body)
-
-    def _start(
-        self,
-        environ: Environ,
-        session: Session,
-        start_response: StartResponse,
-        held: list[_Response],
-        status: str,
-        headers: Headers,
-        exc_info: Any = None,
-    ) -> Any:
-        """The `start_response` that the app is given; `held` is filled where there is work."""
-        if not held and environ.get(self.environ_key) is session:
-            state = session._state
-            if state is None:
-                passes = not (self.is_watched() or isinstance(session._request, StoreError))
-            else:
-                passes = state.tell is None and self.rules.is_settled(session)
-                if passes and self.sends_vary:
-                    headers = varied(headers, STR_WORDS)
-            if passes:  # there is nothing to do or say
-                session._committed = True
-                if exc_info is None:
-                    return start_response(status, headers)
-                return start_response(status, headers, exc_info)
-        response = self._hold(environ, session, start_response, held)
-        return response.start(status, headers, exc_info)
-
-    def _hold(
-        self,
-        environ: Environ,
-        session: Session,
-        start_response: StartResponse,
-        held: list[_Response],
-    ) -> _Response:
-        """The one _Response of a request, made when there is work for it."""
-        if not held:
-            held.append(_Response(self, environ, session, start_response))
-        return held[0]
+        return _Body(response, body)
 
 
 def facts_of(environ: Environ, secure: bool) -> RequestFacts:
@@ -142,7 +101,7 @@ def facts_of(environ: Environ, secure: bool) -> RequestFacts:
 
 
 class _Response:
-    """One response on its way out: commits before the first header leaves."""
+    """The `start_response` of one request: commits before the first header leaves."""
 
     __slots__ = ("environ", "middleware", "refusal", "session", "start_response", "started")
 
@@ -157,20 +116,29 @@ class _Response:
         self.environ = environ
         self.session = session
         self.start_response = start_response
-        self.started = session.committed
+        self.started = False
         self.refusal: Refusal | None = None
 
-    def start(
-        self, status: str, headers: Headers, exc_info: Any = None
-    ) -> Callable[[bytes], object]:
+    def __call__(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """The `start_response` that the app is given."""
         session, middleware = self.session, self.middleware
+        state = session._state
+        if self.environ.get(middleware.environ_key) is session and not self.started:
+            if state is None:
+                passes = not (middleware.is_watched() or session.outage)
+            else:
+                passes = state.tell is None and middleware.rules.is_settled(session)
+                if passes and middleware.sends_vary:
+                    headers = STR_WORDS.varied(headers)
+            if passes:  # there is nothing to do or say
+                session._committed = True
+                return self._start(status, headers, exc_info)
         if self.refusal is not None:
             return discard
         try:
-            unset = adopt(session, self.environ.get(middleware.environ_key))
+            unset = session._adopt(self.environ.get(middleware.environ_key))
             if unset or not middleware.rules.is_settled(session):
-                middleware.driver.run(middleware.rules.commit(session, unset))
+                middleware.driver.commit(session, unset, False)
         except SessfastError as error:
             self.refusal = refusal(error)
             if self.refusal is None:
@@ -187,7 +155,7 @@ class _Response:
             self._report(session.sent_reason or Sent.UNCHANGED)
         if state is not None or session.outage is not None:
             cookie = None if state is None else state.set_cookie
-            headers = dressed(headers, cookie, middleware.setup.options.cache_headers, STR_WORDS)
+            headers = STR_WORDS.dressed(headers, cookie, middleware.setup.options.cache_headers)
         return self._start(status, headers, exc_info)
 
     def _start(self, status: str, headers: Headers, exc_info: Any) -> Callable[[bytes], object]:
@@ -209,7 +177,7 @@ class _Response:
         """Commit what the app changed while its body streamed."""
         if self.session._state is not None and self.refusal is None:
             middleware = self.middleware
-            middleware.driver.run(middleware.rules.commit(self.session, late=True))
+            middleware.driver.commit(self.session, False, True)
 
     def refuse(self, error: SessfastError) -> list[bytes]:
         """The body that answers `error`, its headers sent; raises where that can't be done."""
@@ -290,5 +258,7 @@ def close(body: Iterable[bytes]) -> None:
 def discard(data: bytes) -> None:
     """The `write` callable of a response that was refused."""
 
+
+take_over(globals())
 
 __all__ = ["ENVIRON_KEY", "SESSIONS_KEY", "SessionMiddleware"]

@@ -28,6 +28,7 @@ FLOORS = {
     "lifecycle": RULES, "lifetime": RULES, "loading": RULES, "native_record": RULES,
     "options": RULES,
     "policy": RULES, "saving": RULES, "session": RULES, "session_cookie": RULES,
+    "state": RULES,
     "storable": RULES,
     "drivers": 3, "stores": 3,
     "asgi": FRONTS, "front": FRONTS, "report": FRONTS, "wsgi": FRONTS,
@@ -56,9 +57,10 @@ class Source(NamedTuple):
     def room(self) -> str:
         """What the table of floors calls it: the first name below the package.
 
-        A second name (`session_cy.pxd` of `session.py`) is the same room.
+        The second name of a file (`compiled/session.pxd` of `session.py`) is the same room.
         """
-        return self.path.split("/")[0].partition(".")[0].removesuffix("_cy")
+        path = self.path.removeprefix("compiled/")
+        return "stores" if path == "memory.pxd" else path.split("/")[0].partition(".")[0]
 
     @property
     def floor(self) -> int | None:
@@ -123,7 +125,7 @@ def is_within(name: str, module: str) -> bool:
 
 def room_of(name: str, known: set[str]) -> str:
     """The room that an import of ours leads to; what is no module is a name of the face."""
-    parts = name.split(".")
+    parts = name.replace(".compiled.", ".", 1).split(".")
     return parts[1] if len(parts) > 1 and parts[1] in known else "__init__"
 
 

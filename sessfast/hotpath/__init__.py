@@ -4,8 +4,8 @@ The only reader of SESSFAST_PURE (1 = pure). Type checkers see the pure twins, w
 the annotations of both.
 
 There are two kinds. The leaves in this folder are written twice, as `x_py` and `x_cy`. A file
-above it that a benchmark has condemned is compiled as it stands, under the second name `<name>_cy`
-with the C types of `<name>_cy.pxd`, and ends with `take_over(globals())`.
+above it that a benchmark has condemned is compiled as it stands, under a second name in
+`sessfast.compiled`, and ends with `take_over(globals())`.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def take_over(names: dict[str, Any]) -> None:
     where this is the twin. ImportError where the twin was made from another text.
     """
     module = names["__name__"]
-    if BACKEND != "compiled" or module.endswith("_cy"):
+    if BACKEND != "compiled" or module.startswith("sessfast.compiled."):
         return
     check_source(Path(names["__file__"]))
-    twin = importlib.import_module(f"{module}_cy")
+    twin = importlib.import_module(f"sessfast.compiled.{module.rpartition('.')[2]}")
     own = [name for name, value in names.items() if getattr(value, "__module__", "") == module]
     names.update({name: getattr(twin, name) for name in own})
 
@@ -68,7 +68,7 @@ def take_over(names: dict[str, Any]) -> None:
 def check_source(file: Path) -> None:
     """ImportError where `file` isn't what its compiled twin was made from."""
     package = Path(__file__).parent.parent
-    built_from = json.loads((package / "hotpath" / BUILT_FROM).read_text())
+    built_from = json.loads((package / "compiled" / BUILT_FROM).read_text())
     path = file.relative_to(package).as_posix()
     if built_from.get(path) != zlib.crc32(file.read_bytes()):
         raise ImportError(f"{path} is not what its compiled twin was made from. {ADVICE}")

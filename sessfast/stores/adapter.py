@@ -22,7 +22,7 @@ from sessfast.drivers import AwaitDriver, InlineDriver, is_async
 from sessfast.errors import OptionsError, StoreError
 from sessfast.express_text import iso_ms, iso_text, stringify
 from sessfast.records import EXISTS, GONE, Conflict
-from sessfast.session import Steps
+from sessfast.state import Steps
 from sessfast.stores.contract import Created, StoredRecord, Updated, Version
 
 NEEDED = ("get", "set", "destroy")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from sessfast.records import EXISTS, GONE, Conflict
-from sessfast.session import Steps
+from sessfast.state import Steps
 from sessfast.testing.interleavings import LONG_SCRIPTS, TTL, Meeting, schedules, scripts
 from sessfast.testing.probe import shown
 from sessfast.testing.rig import Rig

@@ -11,7 +11,7 @@ from itertools import combinations, product
 from typing import Any
 
 from sessfast.records import EXISTS, GONE, Conflict
-from sessfast.session import Steps
+from sessfast.state import Steps
 from sessfast.testing.probe import Probe, shown
 
 TTL = 60.0

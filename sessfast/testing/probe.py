@@ -6,11 +6,12 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NoReturn
 
-from sessfast.drivers import AwaitDriver, InlineDriver, as_store_error, is_async
+from sessfast.drivers import as_store_error, calls_of, is_async, made, made_awaited
 from sessfast.records import Answer, Conflict
-from sessfast.session import Steps
+from sessfast.state import Steps
 
 SHOWN_CALLS = 30
 SHOWN_OCTETS = 40
@@ -29,8 +30,8 @@ class Probe:
         self.store: Any = None
         try:
             self.store = self.wait(make_store())
-            driver = AwaitDriver(self.store) if is_async(self.store) else InlineDriver(self.store)
-            self.driver: AwaitDriver | InlineDriver = driver
+            self.is_async = is_async(self.store)
+            self.calls = calls_of(self.store)
         except BaseException:
             self.close()
             raise
@@ -84,17 +85,18 @@ class Probe:
 
     def run(self, steps: Steps) -> Any:
         """The result of a script, one call after another."""
-        if isinstance(self.driver, AwaitDriver):
-            return self._runner.run(self.driver.arun(steps))
-        return self.driver.run(steps)
+        if self.is_async:
+            return self._runner.run(made_awaited(self.calls, steps))
+        return made(self.calls, steps)
 
     def together(self, scripts: list[Steps]) -> list[Any]:
         """The results of scripts that run at the same time, in tasks or in threads."""
-        driver = self.driver
-        if isinstance(driver, AwaitDriver):
-            return list(self._runner.run(gathered([driver.arun(steps) for steps in scripts])))
+        calls = self.calls
+        if self.is_async:
+            coroutines = [made_awaited(calls, steps) for steps in scripts]
+            return list(self._runner.run(gathered(coroutines)))
         with ThreadPoolExecutor(len(scripts)) as pool:
-            return list(pool.map(driver.run, scripts))
+            return list(pool.map(partial(made, calls), scripts))
 
     # -- judging ---------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ from typing import Any
 from sessfast.drivers import AwaitDriver
 from sessfast.errors import SessfastError
 from sessfast.records import RequestFacts
-from sessfast.session import Session, Steps, park
+from sessfast.session import Session
+from sessfast.state import Steps
 
 
 def seed(middleware: Any, data: Mapping[str, Any]) -> str:
@@ -38,8 +39,10 @@ def _opened(middleware: Any, cookie: str) -> Session:
     request: Any = cookie
     if middleware.setup.needs_facts:
         request = RequestFacts(cookie, "/", secure=True, host="localhost")
-    session = park(Session.bound(middleware.rules, middleware.driver), request, secure=True)
-    _finish(middleware, middleware.rules.open(session))
+    rules = middleware.rules
+    session = Session.__new__(Session)
+    session._park(rules, middleware.driver, request, True)
+    _finish(middleware, rules.loading.open(session))
     return session
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from sessfast import SessionGoneError
 from sessfast.drivers import as_store_error
-from sessfast.session import Session, Steps
+from sessfast.session import Session
+from sessfast.state import Steps
 from tests.rules.test_session import World
 
 SCRIPTS = {
@@ -48,7 +49,7 @@ class Actor:
         for act in self.script:
             try:
                 if act == "open":
-                    yield from rules.open(session)
+                    yield from rules.loading.open(session)
                     self.loaded = not session.is_new
                 elif act.startswith("set"):
                     session[act[-1]] = self.value

@@ -16,7 +16,6 @@ from sessfast.codec import codec_for
 from sessfast.drivers import InlineDriver
 from sessfast.lifecycle import Lifecycle
 from sessfast.policy import Policy
-from sessfast.session import park
 from sessfast.testing import FakeClock
 from tests.fronts.spy import SpyStore
 
@@ -34,10 +33,12 @@ class World:
         self.rules = Lifecycle(
             given, Policy(given), codec_for(given.codec), self.clock, lambda: None
         )
-        self.driver = InlineDriver(self.store)
+        self.driver = InlineDriver(self.rules, self.store)
 
     def session(self, cookie: str = "") -> Session:
-        return park(Session.bound(self.rules, self.driver), cookie, False)
+        session = Session.__new__(Session)
+        session._park(self.rules, self.driver, cookie, False)
+        return session
 
     def commit(self, session: Session, **how: bool) -> str | None:
         header: str | None = self.driver.run(self.rules.commit(session, **how))

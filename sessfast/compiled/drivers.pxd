@@ -1,0 +1,26 @@
+from sessfast.compiled.lifecycle cimport Lifecycle
+from sessfast.compiled.loading cimport Loading
+from sessfast.compiled.saving cimport Saving
+from sessfast.compiled.session cimport Session
+
+
+cdef class InlineDriver:
+    cdef public Lifecycle rules
+    cdef public Loading loading
+    cdef public Saving saving
+    cdef public object get
+    cdef public dict calls
+
+    cpdef open(self, Session session)
+    cpdef commit(self, Session session, bint unset, bint late)
+
+
+cdef class ThreadDriver(InlineDriver):
+    pass
+
+
+cdef class AwaitDriver:
+    cdef public Loading loading
+    cdef public dict calls
+
+    cpdef open(self, Session session)

@@ -1,0 +1,20 @@
+from sessfast.compiled.policy cimport Policy
+from sessfast.compiled.session cimport Session
+from sessfast.compiled.state cimport State
+
+
+cdef class Lifetimes:
+    cdef public Policy policy
+    cdef public object codec, clock
+    cdef public bint is_endless, is_static, static_persistent
+    cdef public double plenty, static_span, static_ttl
+
+    cpdef bint is_plain(self, State state)
+    cpdef bint _is_like_all(self, State state)
+    cpdef double end(self, meta)
+    cpdef cookie(self, Session session)
+    cpdef attributes(self, Session session, State state)
+    cpdef max_age(self, Session session)
+    cpdef double ttl(self, Session session, double now)
+    cpdef bint touch_is_due(self, State state, double ttl, double now)
+    cpdef bint is_persistent(self, Session session, State state)

@@ -1,0 +1,19 @@
+from sessfast.compiled.lifetime cimport Lifetimes
+from sessfast.compiled.policy cimport Policy
+from sessfast.compiled.saving cimport Saving
+from sessfast.compiled.session cimport Session
+from sessfast.compiled.state cimport State
+
+
+cdef class Loading:
+    cdef public object codec, tell, clock
+    cdef public Policy policy
+    cdef public Lifetimes lifetimes
+    cdef public Saving saving
+    cdef public double plenty
+    cdef public bint raises
+
+    cpdef begin(self, Session session, int skip=*, refused=*)
+    cpdef feed(self, Session session, tuple claimed, reply, degraded=*)
+    cpdef _be_new(self, Session session, read, int candidates, degraded=*)
+    cpdef fail(self, Session session, tuple claimed, error)

@@ -1,0 +1,5 @@
+cdef class Report:
+    cdef public object observer, logger, _enabled
+    cdef public dict _answers
+
+    cpdef listener(self)

@@ -1,0 +1,27 @@
+from sessfast.compiled.lifetime cimport Lifetimes
+from sessfast.compiled.policy cimport Policy
+from sessfast.compiled.session cimport Session
+from sessfast.compiled.state cimport State
+
+
+cdef class Saving:
+    cdef public object options, codec, clock, stale
+    cdef public Policy policy
+    cdef public Lifetimes lifetimes
+    cdef public Py_ssize_t max_bytes
+    cdef public double stale_for
+
+    cpdef identify(self, Session session, State state)
+    cpdef save(self, Session session, State state, text)
+    cpdef feed(self, Session session, verb, reply)
+    cpdef _refuse_size(self, text)
+    cpdef _meta(self, Session session, State state, now)
+    cpdef _create(self, Session session, State state)
+    cpdef _created(self, Session session, State state, reply)
+    cpdef _update(self, Session session, State state, version)
+    cpdef _updated(self, Session session, State state, reply)
+    cpdef _record(self, Session session, State state)
+    cpdef _stored(self, State state, version, event)
+    cpdef _lost(self, State state, bint superseded)
+    cpdef touch(self, Session session, State state, bint forced)
+    cpdef _touched(self, State state, reply)
