@@ -106,6 +106,9 @@ TWINS = [
     )
     for name in LEAVES
 ] + [
+    extension(f"sessfast.compiled.{name}", f"sessfast/compiled/{name}.pyx", LEAF_DIRECTIVES)
+    for name in ("called", "rawdict")
+] + [
     extension(
         f"sessfast.compiled.{Path(name).name}",
         f"sessfast/{name}.py",

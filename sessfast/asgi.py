@@ -6,6 +6,7 @@ wrapper nor the scope. One such cycle costs 11 µs a request under uvicorn (coll
 
 from __future__ import annotations
 
+import asyncio.coroutines
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
@@ -15,6 +16,7 @@ from sessfast.hotpath import take_over
 from sessfast.options import SessionOptions
 from sessfast.records import RequestFacts, Sent
 
+from .called import Called1, Called3, calls_called
 from .drivers import async_driver
 from .front import (
     BYTES_WORDS,
@@ -39,8 +41,8 @@ STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.r
 BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
 
 
-class Front:
-    """What one middleware needs for every request, worked out once."""
+class Front(Called3):
+    """What one middleware needs for every request, worked out once; called, it serves one."""
 
     def __init__(self, app: App, setup: Setup, scope_key: str) -> None:
         self.app = app
@@ -49,17 +51,19 @@ class Front:
         self.rules, self.driver = setup.rules, setup.driver
         # an error inside the app can only be answered by a frame that waits for it
         self.waits = not getattr(setup.store, "never_fails", False)
-        self.looks_closer, self.is_watched = setup.looks_closer, setup.is_watched
+        self.looks_closer = setup.looks_closer
         self.sends_vary = setup.sends_vary
 
-    def serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def called(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Run the app with a session in its scope."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":
             return self.app(scope, receive, send)
         request: Any = scope["headers"]
-        scheme = scope.get("scheme")
-        secure = scheme == "https" or scheme == "wss"
+        secure = False
+        if "scheme" in scope:
+            scheme = scope["scheme"]
+            secure = scheme == "https" or scheme == "wss"
         if self.looks_closer:
             setup = self.setup
             if setup.options.proxy:
@@ -76,7 +80,14 @@ class Front:
         if key in scope and not nest(scope, key, session):
             return self.app(scope, receive, send)
         scope[key] = session
-        response = _Response(self, scope, session, request, send)
+        response = _Response.__new__(_Response)  # no __init__: it is half the cost of the object
+        response.front = self
+        response.scope = scope
+        response.session = session
+        response.request = request
+        response.inner = send
+        response.started = response.streamed = False
+        response.refusal = None
         if self.waits:
             return self._guarded(receive, response)
         return self.app(scope, receive, response)
@@ -92,7 +103,7 @@ class Front:
                 raise
 
 
-class SessionMiddleware:
+class SessionMiddleware(Front):
     """Wrap an ASGI app so that `scope["session"]` is its session; http and websocket.
 
     app = SessionMiddleware(app, secret=…, store=…)   or   SessionMiddleware(app, SessionOptions(…))
@@ -113,30 +124,19 @@ class SessionMiddleware:
         clock: Callable[[], float] | None = None,
         **keywords: Any,
     ) -> None:
-        self.scope_key = scope_key
-        self.setup = Setup(options, keywords, async_driver, clock)
-        self.rules, self.driver = self.setup.rules, self.setup.driver
-        self._front = Front(app, self.setup, scope_key)
-
-    @property
-    def app(self) -> App:
-        """The app within."""
-        return self._front.app
-
-    @app.setter
-    def app(self, app: App) -> None:
-        self._front.app = app
+        super().__init__(app, Setup(options, keywords, async_driver, clock), scope_key)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return self._front.serve(scope, receive, send)
+        return self.called(scope, receive, send)
 
-    if hasattr(inspect, "markcoroutinefunction"):
-        inspect.markcoroutinefunction(__call__)  # servers ask; a plain function costs less
-    else:  # Python 3.11
-        import asyncio.coroutines
 
-        __call__._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
-        del asyncio
+# servers ask whether it is a coroutine function; a plain one that returns an awaitable costs less
+if hasattr(inspect, "markcoroutinefunction"):
+    inspect.markcoroutinefunction(SessionMiddleware.__call__)
+else:  # Python 3.11
+    mark: Any = SessionMiddleware.__call__
+    mark._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine")  # noqa: B009
+calls_called(SessionMiddleware)
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
@@ -155,25 +155,23 @@ def facts_of(scope: Scope, secure: bool) -> RequestFacts:
     )
 
 
-class _Response:
+class _Response(Called1):
     """The `send` of one request (or handshake): commits before the first header leaves."""
 
     __slots__ = (
         "front", "inner", "refusal", "request", "scope", "session", "started", "streamed"
     )  # fmt: skip
 
-    def __init__(
-        self, front: Front, scope: Scope, session: AsyncSession, request: Any, send: Send
-    ) -> None:
-        self.front = front
-        self.scope = scope
-        self.session = session
-        self.request = request
-        self.inner = send
-        self.started = self.streamed = False
-        self.refusal: Refusal | None = None
+    front: Front
+    scope: Scope
+    session: AsyncSession
+    request: Any
+    inner: Send
+    refusal: Refusal | None
+    started: bool
+    streamed: bool
 
-    def __call__(self, message: Message) -> Awaitable[None]:
+    def called(self, message: Message) -> Awaitable[None]:
         """The `send` that the app is given."""
         kind = message["type"]
         state = self.session._state
@@ -201,15 +199,15 @@ class _Response:
         front, session = self.front, self.session
         if self.refusal is not None:
             return nothing()
-        if self.scope.get(front.scope_key) is session:
+        if front.scope_key in self.scope and self.scope[front.scope_key] is session:
             if state is None:
-                if session._request is self.request and not front.is_watched():
+                if session._request is self.request and not front.setup.is_watched():
                     session._committed = self.started = True
                     return self.inner(message)  # nobody touched it: nothing to do or say
             elif state.tell is None and front.rules.is_settled(session):
                 self.started = True
                 if front.sends_vary:
-                    headers = BYTES_WORDS.varied(message.get("headers") or ())
+                    headers = BYTES_WORDS.varied(message["headers"] if "headers" in message else ())
                     message = {**message, "headers": headers}
                 return self.inner(message)
         if front.driver.waits:
@@ -259,7 +257,7 @@ class _Response:
         if state is None and session.outage is None:
             return message
         message = {**message}
-        headers = list(message.get("headers") or ())
+        headers = list(message["headers"] if "headers" in message else ())
         if session.outage is not None and message.get("status") == 500:
             # the app's framework made an error page of our StoreError: say what it was
             message["status"] = 503

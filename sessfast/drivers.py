@@ -5,7 +5,6 @@ The only difference between sync and async in this library is the two loops belo
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -113,6 +112,8 @@ class ThreadDriver(InlineDriver):
 
     async def arun(self, steps: Steps) -> Any:
         """The result of `steps`, run in a worker thread."""
+        import asyncio  # here: a third of what importing sessfast would take
+
         return await asyncio.to_thread(self.run, steps)
 
 

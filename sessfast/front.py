@@ -84,10 +84,10 @@ class Setup:
         guards = self.has_ready or cookie is None or (cookie.path or "/") != "/"
         self.looks_closer = bool(guards or self.needs_facts or options.proxy)
         self.sends_vary = options.cache_headers != "off"
-        # whether a session that nobody touched is loaded or reported all the same; per request
-        self.is_watched: Callable[[], object] = self.report.listener
-        if self.rules.eager:
-            self.is_watched = lambda: True
+
+    def is_watched(self) -> bool:
+        """Whether a session that nobody touched is loaded or reported all the same."""
+        return self.rules.eager or self.report.is_heard()
 
     def stands_aside(self, facts: Any) -> Read | None:
         """Why this request gets no session at all, or None.

@@ -227,7 +227,7 @@ class Lifecycle:
         if state.original:
             state.changed = not self.codec.same(state.original, text)
         else:
-            state.changed = dict.__len__(session) > 0
+            state.changed = session._size() > 0
         state.written = False
         return text
 
@@ -312,7 +312,7 @@ class Lifecycle:
         if was_stored and (tell := state.tell):
             tell("destroyed", {"sid": shorten(state.sid)})
         state.stored, state.destroyed = False, True
-        dict.clear(session)
+        session._empty()
 
     # -- what an app asks for --------------------------------------------------------------
 
@@ -336,7 +336,7 @@ class Lifecycle:
         if keep and alive and not state.destroyed:
             new.meta, new.cookie = state.meta, state.cookie
         else:
-            dict.clear(session)
+            session._empty()
         session._state = new
         self.identify(session)
         if tell := state.tell:
@@ -365,8 +365,7 @@ class Lifecycle:
         state.original, state.meta, state.cookie = reply[0], meta, None
         state.changed = state.written = state.lent = False
         state.saved_text = None
-        dict.clear(session)
-        dict.update(session, data)
+        session._refill(data)
 
     def save(self, session: Session) -> Steps:
         """Store the session now. Unchanged data is not written again, its life is extended."""

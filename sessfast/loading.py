@@ -18,7 +18,7 @@ from sessfast.records import Read, RequestFacts, Tell, shorten
 from .lifetime import Lifetimes
 from .policy import VERDICTS, Policy
 from .saving import Saving
-from .session import PARKED, Session
+from .session import PARKED_KEY, Session
 from .state import Claimed, Fetched, State, Steps
 
 LOADED = Read.LOADED  # looked up once: an enum's attribute costs as much as a dict of them
@@ -71,14 +71,13 @@ class Loading:
         assert state is not None
         session._request = Fetched(state, dict(dict.items(session)), request)
         session._state = None
-        dict.clear(session)
-        dict.update(session, PARKED)
+        session._empty()
+        session._put(PARKED_KEY, None)
 
     def _take(self, session: Session, fetched: Fetched) -> None:
         """Open the session with what was fetched for it."""
         session._state, data, session._request = fetched
-        dict.clear(session)
-        dict.update(session, data)
+        session._refill(data)
 
     def begin(self, session: Session, skip: int = 0, refused: Read | None = None) -> Claimed | None:
         """The next cookie of ours that can be believed; None: there is none, the session is new.
@@ -150,8 +149,7 @@ class Loading:
             or degraded is not None
         )
         session._state = state
-        dict.clear(session)
-        dict.update(session, data)
+        session._refill(data)
         if self.saving.stale is not None:
             self.saving.remember(key, reply, now)
         if tell is not None:
@@ -164,7 +162,7 @@ class Loading:
         """Open the session as a new one."""
         tell = self.tell()
         session._state = state = State(read, tell, candidates, degraded)
-        dict.clear(session)
+        session._empty()
         if tell is not None:
             tell_read(tell, state)
 

@@ -22,13 +22,15 @@ class Report:
         # where isEnabledFor keeps its answers; logging empties it in place when a level changes
         self._answers: dict[int, bool] = getattr(self.logger, "_cache", {})
 
+    def is_heard(self) -> bool:
+        """Whether anybody listens right now."""
+        if self.observer is not None:
+            return True
+        return self._answers.get(DEBUG, True) and self._enabled(DEBUG)
+
     def listener(self) -> Tell | None:
         """Whom to tell right now."""
-        if self.observer is None and (
-            not self._answers.get(DEBUG, True) or not self._enabled(DEBUG)
-        ):
-            return None
-        return self.tell
+        return self.tell if self.is_heard() else None
 
     def tell(self, event: str, facts: Mapping[str, Any]) -> None:
         """Tell observer and logger. An observer's exception is logged, never the client's."""

@@ -211,8 +211,7 @@ class Saving:
         for name in before:
             if not dict.__contains__(session, name):
                 merged.pop(name, None)
-        dict.clear(session)
-        dict.update(session, merged)
+        session._refill(merged)
         if state.cookie is None or not state.cookie.lifetime_changed:
             state.meta = meta
 

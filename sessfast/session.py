@@ -15,6 +15,7 @@ from sessfast.options import SessionOptions
 from sessfast.records import Read, RequestFacts, Sent, shorten
 from sessfast.session_cookie import SessionCookie
 
+from .rawdict import RawDict
 from .state import Fetched, State, Steps
 
 PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -55,10 +56,10 @@ class _Parked:
         return "<session not opened>"
 
 
-PARKED: Any = {_Parked(): None}
+PARKED_KEY: Any = _Parked()
 
 
-class Session(dict[str, Any]):
+class Session(RawDict):
     """The session of one request, used as a dict; under WSGI its methods act at once.
 
     Nothing is read, loaded or decoded before the first access. `id`, `cookie` and the
@@ -80,7 +81,7 @@ class Session(dict[str, Any]):
 
         There is no `__init__`: this is all that a request costs whose session nobody touches.
         """
-        dict.update(self, PARKED)
+        self._put(PARKED_KEY, None)
         self._rules = rules
         self._driver = driver
         self._request = request
@@ -168,7 +169,7 @@ class Session(dict[str, Any]):
     def __getitem__(self, key: str) -> Any:
         if self._state is None:
             self._driver.open(self)
-        value = dict.__getitem__(self, key)
+        value = self._at(key)
         if type(value) not in PLAIN:
             self._lend()
         return value
@@ -176,7 +177,7 @@ class Session(dict[str, Any]):
     def get(self, key: str, default: Any = None) -> Any:
         if self._state is None:
             self._driver.open(self)
-        value = dict.get(self, key, default)
+        value = self._find(key, default)
         if type(value) not in PLAIN:
             self._lend()
         return value
@@ -189,7 +190,7 @@ class Session(dict[str, Any]):
     def __len__(self) -> int:
         if self._state is None:
             self._driver.open(self)
-        return dict.__len__(self)
+        return self._size()
 
     def __iter__(self) -> Iterator[str]:
         if self._state is None:
@@ -221,7 +222,7 @@ class Session(dict[str, Any]):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __or__(self, other: Any) -> Any:
         return self.copy() | other
@@ -254,7 +255,7 @@ class Session(dict[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._write()
-        dict.__setitem__(self, key, value)
+        self._put(key, value)
 
     def __delitem__(self, key: str) -> None:
         self._write()

@@ -10,6 +10,7 @@ from sessfast.hotpath import take_over
 from sessfast.options import SessionOptions
 from sessfast.records import RequestFacts, Sent
 
+from .called import Called2, Called2Or3
 from .drivers import sync_driver
 from .front import (
     RETRY_AFTER,
@@ -31,7 +32,7 @@ ENVIRON_KEY = "sessfast.session"
 COMPLETE = (list, tuple)  # bodies that are all there: nothing of the app runs any more
 
 
-class SessionMiddleware:
+class SessionMiddleware(Called2):
     """Wrap a WSGI app so that `environ["sessfast.session"]` is its session.
 
     app = SessionMiddleware(app, secret=…, store=…)   or   SessionMiddleware(app, SessionOptions(…))
@@ -55,11 +56,11 @@ class SessionMiddleware:
         self.environ_key = environ_key
         self.setup = Setup(options, keywords, sync_driver, clock)
         self.rules, self.driver = self.setup.rules, self.setup.driver
-        self.looks_closer, self.is_watched = self.setup.looks_closer, self.setup.is_watched
+        self.looks_closer = self.setup.looks_closer
         self.sends_vary = self.setup.sends_vary
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        request: Any = environ.get("HTTP_COOKIE", "")
+    def called(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        request: Any = environ["HTTP_COOKIE"] if "HTTP_COOKIE" in environ else ""
         secure = environ["wsgi.url_scheme"] == "https"
         if self.looks_closer:
             setup = self.setup
@@ -77,7 +78,14 @@ class SessionMiddleware:
         if key in environ and not nest(environ, key, session):
             return self.app(environ, start_response)
         environ[key] = session
-        response = _Response(self, environ, session, start_response)
+        response = _Response.__new__(_Response)  # no __init__: it is half the cost of the object
+        response.middleware = self
+        response.environ = environ
+        response.session = session
+        response.request = request
+        response.start_response = start_response
+        response.started = False
+        response.refusal = None
         try:
             body = self.app(environ, response)
         except SessfastError as error:
@@ -100,32 +108,29 @@ def facts_of(environ: Environ, secure: bool) -> RequestFacts:
     )
 
 
-class _Response:
+class _Response(Called2Or3):
     """The `start_response` of one request: commits before the first header leaves."""
 
-    __slots__ = ("environ", "middleware", "refusal", "session", "start_response", "started")
+    __slots__ = (
+        "environ", "middleware", "refusal", "request", "session", "start_response", "started"
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        middleware: SessionMiddleware,
-        environ: Environ,
-        session: Session,
-        start_response: StartResponse,
-    ) -> None:
-        self.middleware = middleware
-        self.environ = environ
-        self.session = session
-        self.start_response = start_response
-        self.started = False
-        self.refusal: Refusal | None = None
+    middleware: SessionMiddleware
+    environ: Environ
+    session: Session
+    request: Any
+    start_response: StartResponse
+    refusal: Refusal | None
+    started: bool
 
-    def __call__(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
+    def called(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """The `start_response` that the app is given."""
         session, middleware = self.session, self.middleware
         state = session._state
-        if self.environ.get(middleware.environ_key) is session and not self.started:
+        found = self.environ[key] if (key := middleware.environ_key) in self.environ else None
+        if found is session and not self.started:
             if state is None:
-                passes = not (middleware.is_watched() or session.outage)
+                passes = session._request is self.request and not middleware.setup.is_watched()
             else:
                 passes = state.tell is None and middleware.rules.is_settled(session)
                 if passes and middleware.sends_vary:

@@ -23,7 +23,7 @@ FRONTS = 4
 RULES = 2
 FLOORS = {
     "records": 0, "errors": 0,
-    "hotpath": 1,
+    "called": 1, "hotpath": 1, "rawdict": 1,
     "codec": RULES, "decision": RULES, "express_record": RULES, "express_text": RULES,
     "lifecycle": RULES, "lifetime": RULES, "loading": RULES, "native_record": RULES,
     "options": RULES,

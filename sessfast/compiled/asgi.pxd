@@ -1,27 +1,35 @@
+cimport cython
+
+from sessfast.compiled.called cimport Called1, Called3
 from sessfast.compiled.front cimport Setup
 from sessfast.compiled.lifecycle cimport Lifecycle
-from sessfast.compiled.session cimport AsyncSession, Session
+from sessfast.compiled.session cimport AsyncSession
 from sessfast.compiled.state cimport State
 
 
-cdef class Front:
-    cdef public object app, scope_key, driver, is_watched
+cdef class Front(Called3):
+    cdef public object app, scope_key, driver
     cdef public Setup setup
     cdef public Lifecycle rules
     cdef public bint looks_closer, sends_vary, waits
 
-    cpdef serve(self, scope, receive, send)
+    @cython.locals(session=AsyncSession, response=_Response, secure=bint)
+    cpdef called(self, scope, receive, send)
 
 
-cdef class _Response:
+cdef class _Response(Called1):
     cdef public Front front
     cdef public object inner, refusal, request, scope
     cdef public AsyncSession session
     cdef public bint started, streamed
 
+    @cython.locals(state=State)
+    cpdef called(self, message)
     cpdef _after(self, message)
+    @cython.locals(front=Front, session=AsyncSession)
     cpdef _answer(self, message, State state)
     cpdef bint _unset(self)
     cpdef bint _has_more(self, State state)
+    @cython.locals(session=AsyncSession, setup=Setup, state=State)
     cpdef _dressed(self, message)
     cpdef _report(self, sent)

@@ -1,14 +1,17 @@
 from sessfast.compiled.lifecycle cimport Lifecycle
 from sessfast.compiled.policy cimport Policy
+from sessfast.compiled.report cimport Report
 from sessfast.compiled.session cimport Session
 
 
 cdef class Setup:
-    cdef public object options, store, driver, report, is_watched
+    cdef public object options, store, driver
+    cdef public Report report
     cdef public Policy policy
     cdef public Lifecycle rules
     cdef public bint has_ready, looks_closer, needs_facts, sends_vary
 
+    cpdef bint is_watched(self)
     cpdef stands_aside(self, facts)
 
 

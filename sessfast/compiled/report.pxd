@@ -2,4 +2,4 @@ cdef class Report:
     cdef public object observer, logger, _enabled
     cdef public dict _answers
 
-    cpdef listener(self)
+    cpdef bint is_heard(self)

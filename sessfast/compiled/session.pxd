@@ -1,7 +1,8 @@
+from sessfast.compiled.rawdict cimport RawDict
 from sessfast.compiled.state cimport State
 
 
-cdef class Session(dict):
+cdef class Session(RawDict):
     cdef public object _driver, _request, _rules
     cdef public bint _committed, _secure
     cdef public State _state

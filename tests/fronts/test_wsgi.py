@@ -124,8 +124,8 @@ def test_the_client_that_leaves_does_not_lose_the_change() -> None:
     store = SpyStore(FakeClock())
     body = wrapped(app, store=store)(environ(), Server().start_response)
     next(iter(body))
-    body.close()  # type: ignore[attr-defined]
-    body.close()  # type: ignore[attr-defined]
+    body.close()
+    body.close()
     assert closed == ["app", "app"]
     assert store.calls == ["create", "update"]
 

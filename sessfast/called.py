@@ -1,0 +1,80 @@
+"""Objects that are called, as cheaply as CPython calls anything: a subclass says what they do.
+
+Written twice, for the other one, compiled/called.pyx, keeps a C function in each object (PEP 590):
+what Cython makes of `__call__` packs the arguments into a tuple first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Called1:
+    """An object whose call is its method `called`, with one argument."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        if "called" in cls.__dict__:
+            cls.__call__ = cls.called  # type: ignore[method-assign]
+
+    def called(self, first: Any) -> Any:
+        """What a call does."""
+        raise NotImplementedError
+
+    def __call__(self, first: Any) -> Any: ...
+
+
+class Called2:
+    """The same with two arguments."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        if "called" in cls.__dict__:
+            cls.__call__ = cls.called  # type: ignore[method-assign]
+
+    def called(self, first: Any, second: Any) -> Any:
+        """What a call does."""
+        raise NotImplementedError
+
+    def __call__(self, first: Any, second: Any) -> Any: ...
+
+
+class Called3:
+    """The same with three arguments."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        if "called" in cls.__dict__:
+            cls.__call__ = cls.called  # type: ignore[method-assign]
+
+    def called(self, first: Any, second: Any, third: Any) -> Any:
+        """What a call does."""
+        raise NotImplementedError
+
+    def __call__(self, first: Any, second: Any, third: Any) -> Any: ...
+
+
+class Called2Or3:
+    """The same with two arguments, and a third that may be left out."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls) -> None:
+        if "called" in cls.__dict__:
+            cls.__call__ = cls.called  # type: ignore[method-assign]
+
+    def called(self, first: Any, second: Any, third: Any = None) -> Any:
+        """What a call does."""
+        raise NotImplementedError
+
+    def __call__(self, first: Any, second: Any, third: Any = None) -> Any: ...
+
+
+def calls_called(cls: type) -> None:
+    """Promise that calling an object of this Python class means its inherited `called`.
+
+    Its `__call__` is then for looking at alone. Nothing to do here; the other twin is faster.
+    """
