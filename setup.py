@@ -72,6 +72,15 @@ class BuildTwins(build_ext):
                 file=sys.stderr,
             )
 
+    def build_extension(self, ext):
+        # Cython doesn't find the .pxd of a second name's neighbours by itself
+        source = Path(ext.sources[0])
+        made = Path(self.build_temp, source).with_suffix(".c")
+        newest = max(Path(path).stat().st_mtime for path in [source, *ext.depends])
+        if made.exists() and made.stat().st_mtime < newest:
+            made.unlink()
+        super().build_extension(ext)
+
     def write_built_from(self):
         """The CRC-32 of each file that has a second name, by its path below the package."""
         text = json.dumps(

@@ -19,11 +19,11 @@ from sessfast.records import RequestFacts, Sent
 from .called import Called1, Called3, calls_called
 from .drivers import async_driver
 from .front import (
-    BYTES_WORDS,
     RETRY_AFTER,
     SESSIONS_KEY,
     Refusal,
     Setup,
+    bytes_words,
     nest,
     refusal,
 )
@@ -52,7 +52,8 @@ class Front(Called3):
         # an error inside the app can only be answered by a frame that waits for it
         self.waits = not getattr(setup.store, "never_fails", False)
         self.looks_closer = setup.looks_closer
-        self.sends_vary = setup.sends_vary
+        self.awaits = setup.driver.waits
+        self.words = setup.words
 
     def called(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Run the app with a session in its scope."""
@@ -95,7 +96,7 @@ class Front(Called3):
     async def _guarded(self, receive: Receive, response: _Response) -> None:
         """Run the app with a session that was loaded where loading must be awaited."""
         try:
-            if self.driver.waits:
+            if self.awaits:
                 await self.driver.arun(self.rules.loading.fetch(response.session))
             await self.app(response.scope, receive, response)
         except SessfastError as error:
@@ -124,7 +125,7 @@ class SessionMiddleware(Front):
         clock: Callable[[], float] | None = None,
         **keywords: Any,
     ) -> None:
-        super().__init__(app, Setup(options, keywords, async_driver, clock), scope_key)
+        super().__init__(app, Setup(options, keywords, async_driver, bytes_words, clock), scope_key)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         return self.called(scope, receive, send)
@@ -174,9 +175,9 @@ class _Response(Called1):
     def called(self, message: Message) -> Awaitable[None]:
         """The `send` that the app is given."""
         kind = message["type"]
+        if not self.started and kind in STARTS:
+            return self._answer(message)
         state = self.session._state
-        if kind in STARTS:
-            return self._answer(message, state)
         if state is None or not state.active:
             return self._after(message)
         if kind in BODIES:
@@ -194,35 +195,32 @@ class _Response(Called1):
             return nothing()  # the client has its answer already
         return self.inner(message)
 
-    def _answer(self, message: Message, state: State | None) -> Awaitable[None]:
+    def _answer(self, message: Message) -> Awaitable[None]:
         """Commit, and let the start of the response out."""
         front, session = self.front, self.session
+        state = session._state
         if self.refusal is not None:
             return nothing()
-        if front.scope_key in self.scope and self.scope[front.scope_key] is session:
+        key = front.scope_key
+        found = self.scope[key] if key in self.scope else None
+        if found is session:
             if state is None:
                 if session._request is self.request and not front.setup.is_watched():
                     session._committed = self.started = True
                     return self.inner(message)  # nobody touched it: nothing to do or say
             elif state.tell is None and front.rules.is_settled(session):
                 self.started = True
-                if front.sends_vary:
-                    headers = BYTES_WORDS.varied(message["headers"] if "headers" in message else ())
-                    message = {**message, "headers": headers}
-                return self.inner(message)
-        if front.driver.waits:
+                headers = front.words.varied(message["headers"] if "headers" in message else ())
+                return self.inner({**message, "headers": headers})
+        if front.awaits:
             return self._start(message)
         try:
-            unset = self._unset()
+            unset = found is not session and session._adopt(found)
             if unset or not front.rules.is_settled(session):
                 front.driver.commit(session, unset, False)
         except SessfastError as error:
             return self._refuse_or_raise(error)
         return self.inner(self._dressed(message))
-
-    def _unset(self) -> bool:
-        """Whether the app put None in the session's place; a plain dict is taken over."""
-        return self.session._adopt(self.scope.get(self.front.scope_key))
 
     def _has_more(self, state: State) -> bool:
         """Whether the app may have changed the session after the headers left.
@@ -235,7 +233,7 @@ class _Response(Called1):
         """Commit where store calls are awaited, then let the start out."""
         front, session = self.front, self.session
         try:
-            unset = self._unset()
+            unset = session._adopt(self.scope.get(front.scope_key))
             if unset or not front.rules.is_settled(session):
                 await front.driver.arun(front.rules.commit(session, unset))
         except SessfastError as error:
@@ -249,21 +247,22 @@ class _Response(Called1):
 
     def _dressed(self, message: Message) -> Message:
         """The start message with our headers; a copy, for the app may send its own again."""
-        session, setup = self.session, self.front.setup
+        session = self.session
         self.started = True
         state = session._state
         if state is None or state.tell is not None:
             self._report(session.sent_reason or Sent.UNCHANGED)
-        if state is None and session.outage is None:
+        headers = message["headers"] if "headers" in message else ()
+        if state is not None:
+            cookie = None if state.set_cookie is None else state.set_cookie.encode()
+            return {**message, "headers": self.front.words.dressed(headers, cookie)}
+        if session.outage is None:
             return message
-        message = {**message}
-        headers = list(message["headers"] if "headers" in message else ())
-        if session.outage is not None and message.get("status") == 500:
+        message = {**message, "headers": self.front.words.varied(headers)}
+        if message.get("status") == 500:
             # the app's framework made an error page of our StoreError: say what it was
             message["status"] = 503
-            headers.append((b"retry-after", RETRY_AFTER.encode()))
-        cookie = None if state is None or state.set_cookie is None else state.set_cookie.encode()
-        message["headers"] = BYTES_WORDS.dressed(headers, cookie, setup.options.cache_headers)
+            message["headers"].append((b"retry-after", RETRY_AFTER.encode()))
         return message
 
     async def _finish(self, message: Message) -> None:

@@ -92,7 +92,8 @@ class InlineDriver:
             try:
                 reply = self.calls[verb](*arguments)
             except Exception as error:
-                reply = as_store_error(verb, error)
+                self.saving.fail(session, verb, as_store_error(verb, error))
+                break
             call = self.saving.feed(session, verb, reply)
         rules.finish(session, late)
 

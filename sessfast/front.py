@@ -67,6 +67,7 @@ class Setup:
         given: SessionOptions | None,
         keywords: dict[str, Any],
         driver: Callable[[Lifecycle, Any], Any],
+        words: Callable[[str], Words],
         clock: Callable[[], float] | None,
     ) -> None:
         self.options = options = options_from(given, keywords)
@@ -83,7 +84,7 @@ class Setup:
         self.has_ready = hasattr(self.store, "ready")
         guards = self.has_ready or cookie is None or (cookie.path or "/") != "/"
         self.looks_closer = bool(guards or self.needs_facts or options.proxy)
-        self.sends_vary = options.cache_headers != "off"
+        self.words = words(options.cache_headers)
 
     def is_watched(self) -> bool:
         """Whether a session that nobody touched is loaded or reported all the same."""
@@ -132,6 +133,7 @@ class Words:
 
     name, text: make a header's name, and other text, of a str
     lower: the method of that type
+    cache: the option `cache_headers`; "off" leaves all but Set-Cookie away
     """
 
     def __init__(
@@ -139,15 +141,16 @@ class Words:
         name: Callable[[str], Text],
         text: Callable[[str], Text],
         lower: Callable[[Text], Text],
+        cache: str,
     ) -> None:
         self.lower = lower
+        self.sends_cache = cache != "off"
         self.vary = name("Vary")
         self.cookie = text("Cookie")
         self.vary_cookie = (self.vary, self.cookie)
         self.set_cookie = name("Set-Cookie")
         self.cache_control = name("Cache-Control")
-        self.no_store = text("no-store")
-        self.cache_private = text("private")
+        self.cache_wanted = text("no-store" if cache == "no-store" else "private")
         self.cache_public = text("public")
         self.star = text("*")
         self.comma = text(",")
@@ -156,23 +159,22 @@ class Words:
     def varied(self, headers: Iterable[tuple[Text, Text]]) -> list[tuple[Text, Text]]:
         """A copy of the app's headers that says that they depend on the cookie."""
         result = list(headers)
-        if not self.merge(result, self.vary, self.cookie, None):
+        if self.sends_cache and not self.merge(result, self.vary, self.cookie, None):
             result.append(self.vary_cookie)
         return result
 
     def dressed(
-        self, headers: Iterable[tuple[Text, Text]], cookie: Text | None, cache: str
+        self, headers: Iterable[tuple[Text, Text]], cookie: Text | None
     ) -> list[tuple[Text, Text]]:
         """A copy of the app's headers with ours.
 
         Vary; Cache-Control where a cookie goes; Set-Cookie.
-        cache: the option `cache_headers`; "off" adds Set-Cookie alone.
         The app's own headers stay, in order; Vary and Cache-Control are merged (R-55..R-57).
         """
-        result = list(headers) if cache == "off" else self.varied(headers)
+        result = self.varied(headers)
         if cookie is not None:
-            if cache != "off":
-                wanted = self.no_store if cache == "no-store" else self.cache_private
+            if self.sends_cache:
+                wanted = self.cache_wanted
                 if not self.merge(result, self.cache_control, wanted, self.cache_public):
                     result.append((self.cache_control, wanted))
             result.append((self.set_cookie, cookie))
@@ -205,8 +207,14 @@ class Words:
         return True
 
 
-STR_WORDS = Words(str, str, str.lower)
-BYTES_WORDS = Words(lambda name: name.lower().encode(), str.encode, bytes.lower)
+def str_words(cache: str) -> Words:
+    """Those of a WSGI server."""
+    return Words(str, str, str.lower, cache)
+
+
+def bytes_words(cache: str) -> Words:
+    """Those of an ASGI server, which wants the names in lower case."""
+    return Words(lambda name: name.lower().encode(), str.encode, bytes.lower, cache)
 
 
 class Refusal(NamedTuple):

@@ -269,7 +269,7 @@ class Lifecycle:
         attributes = self.lifetimes.attributes(session, state)
         expires = attributes.get("expires")
         if expires is not None and state.meta is not None and is_number(expires):
-            expires = min(expires, self.lifetimes.end(state.meta))
+            expires = min(expires, state.ends)
         return self.policy.set_cookie(sid, attributes, expires, session._secure, now)
 
     def _renews(self, state: State) -> bool:
@@ -334,7 +334,7 @@ class Lifecycle:
         new.cookie_sid = state.cookie_sid
         new.rotated = new.written = new.active = True
         if keep and alive and not state.destroyed:
-            new.meta, new.cookie = state.meta, state.cookie
+            new.meta, new.ends, new.cookie = state.meta, state.ends, state.cookie
         else:
             session._empty()
         session._state = new
@@ -362,7 +362,8 @@ class Lifecycle:
         except DecodeError as error:
             raise StoreError("get", "the record can't be read") from error
         state.blob, state.version, state.expires = reply
-        state.original, state.meta, state.cookie = reply[0], meta, None
+        state.original, state.cookie = reply[0], None
+        self.lifetimes.keep(state, meta)
         state.changed = state.written = state.lent = False
         state.saved_text = None
         session._refill(data)

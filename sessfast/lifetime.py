@@ -49,6 +49,11 @@ class Lifetimes:
         meta = state.meta
         return self.is_static and state.cookie is None and (meta is None or not meta.cookie)
 
+    def keep(self, state: State, meta: Meta) -> None:
+        """Give a session its meta, and the end that follows from it."""
+        state.meta = meta
+        state.ends = self.end(meta)
+
     def end(self, meta: Meta) -> float:
         """The absolute end of a record: the one stored, or today's rule where that is earlier."""
         stored = inf if meta.expires is None else meta.expires
@@ -111,14 +116,11 @@ class Lifetimes:
         """Seconds from now that the record should live; <= 0 where its life is over."""
         state = session._state
         assert state is not None
-        meta = state.meta
         if self._is_like_all(state):
             ttl = self.static_ttl
         else:
             ttl = self.policy.lifetime(self.max_age(session))
-        if meta is None:
-            return ttl
-        left = self.end(meta) - now
+        left = state.ends - now
         return left if left < ttl else ttl
 
     def touch_is_due(self, state: State, ttl: float, now: float) -> bool:

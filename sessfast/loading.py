@@ -128,7 +128,8 @@ class Loading:
                 tell("undecodable", {"sid": shorten(sid), "error": str(error)})
             return self.begin(session, candidates, Read.UNDECODABLE)
         now = self.clock()
-        if self.lifetimes.end(meta) <= now:
+        ends = self.lifetimes.end(meta)
+        if ends <= now:
             return self.begin(session, candidates, Read.EXPIRED)
         tell = self.tell()
         read = LOADED if degraded is None else Read.STALE
@@ -139,6 +140,7 @@ class Loading:
         state.version = version
         state.expires = expires
         state.meta = meta
+        state.ends = ends
         state.stored = True
         state.retired_key = key_index > 0
         state.at_rest = not (

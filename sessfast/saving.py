@@ -70,7 +70,7 @@ class Saving:
         now = self.clock()
         meta = state.meta
         if meta is None or self.codec.keeps_cookie or state.cookie is not None:
-            state.meta = self._meta(session, state, now)
+            self.lifetimes.keep(state, self._meta(session, state, now))
         ttl = self.lifetimes.ttl(session, now)
         if ttl <= 0:
             return ("destroy", (state.key,)) if state.stored else None
@@ -81,14 +81,12 @@ class Saving:
         return self._update(session, state, state.version)
 
     def feed(self, session: Session, verb: str, reply: Any) -> Call | None:
-        """Take the reply to a call, a StoreError if it failed: the next call, or None."""
+        """Take the reply to a call: the next call, or None."""
         state = session._state
         assert state is not None
         if verb == "touch":
             self._touched(state, reply)
             return None
-        if isinstance(reply, StoreError):
-            raise reply
         if verb == "update":
             return self._updated(session, state, reply)
         if verb == "create":
@@ -96,13 +94,22 @@ class Saving:
         state.stored = False  # destroyed
         return None
 
+    def fail(self, session: Session, verb: str, error: StoreError) -> None:
+        """Take a call that failed: raise it. A touch that failed is an event: the data is safe."""
+        if verb != "touch":
+            raise error
+        state = session._state
+        assert state is not None
+        if tell := state.tell:
+            tell("outage", {"verb": error.verb, "reason": error.reason})
+
     def made(self, session: Session, call: Call | None) -> Steps:
         """All calls of a write, for who awaits them."""
         while call is not None:
             try:
                 reply = yield call
             except StoreError as error:
-                reply = error
+                return self.fail(session, call[0], error)
             call = self.feed(session, call[0], reply)
 
     def _refuse_size(self, text: bytes) -> NoReturn:
@@ -153,7 +160,8 @@ class Saving:
         if reply is GONE:
             self._lost(state, superseded=False)
             return None
-        if not isinstance(reply, Conflict):
+        # a version may be anything; asking a non-tuple whether it is a Conflict would cost more
+        if not (isinstance(reply, tuple) and isinstance(reply, Conflict)):
             self._stored(state, reply, "saved")
             return None
         theirs, version, _expires = reply.record
@@ -213,7 +221,7 @@ class Saving:
                 merged.pop(name, None)
         session._refill(merged)
         if state.cookie is None or not state.cookie.lifetime_changed:
-            state.meta = meta
+            self.lifetimes.keep(state, meta)
 
     def touch(self, session: Session, state: State, forced: bool) -> Call | None:
         """Begin to extend the record's life, where that is due or `forced`."""
@@ -230,15 +238,10 @@ class Saving:
         return "touch", (state.key, ttl)
 
     def _touched(self, state: State, reply: Any) -> None:
-        """A touch that failed is an event: the data is safe."""
-        tell = state.tell
-        if isinstance(reply, StoreError):
-            if tell:
-                tell("outage", {"verb": reply.verb, "reason": reply.reason})
-        elif reply:
+        if reply:
             state.expires = state.began + state.ttl
             state.refreshed = True
-            if tell:
+            if tell := state.tell:
                 tell("touched", {"sid": shorten(state.sid)})
         else:
             self._lost(state, superseded=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from math import inf
 from typing import Any, NamedTuple
 
 from sessfast.errors import StoreError
@@ -24,6 +25,7 @@ class State:
     sid, key:   the present id, and its key in the store; None and "" until needed
     stored:     a record exists under `key`, as far as we know
     blob, version, expires: the record as last loaded or saved
+    meta, ends: what is kept beside the data, and the absolute end (epoch seconds) that follows
     original:   the record as loaded, to tell what changed since; empty for a new session
     at_rest:    left alone, the record needs nothing yet: no touch, no cookie signed anew
     candidates: how many cookies of our name were looked at
@@ -47,8 +49,8 @@ class State:
 
     __slots__ = (
         "active", "at_rest", "attempts", "base", "began", "blob", "blob_sent", "candidates",
-        "changed", "clears", "cookie", "cookie_sid", "decided", "degraded", "destroyed", "expires",
-        "failed", "fresh", "gone", "key", "lent", "meta", "original", "persistent", "read",
+        "changed", "clears", "cookie", "cookie_sid", "decided", "degraded", "destroyed", "ends",
+        "expires", "failed", "fresh", "gone", "key", "lent", "meta", "original", "persistent", "read",
         "refreshed", "retired_key", "rotated", "saved_text", "sent", "set_cookie", "settling",
         "sid", "stored", "superseded", "tell", "text", "touched", "ttl", "version", "wanted",
         "written",
@@ -69,6 +71,7 @@ class State:
     decided: bool
     degraded: StoreError | None
     destroyed: bool
+    ends: float
     expires: float | None
     failed: bool
     fresh: bool
@@ -111,6 +114,7 @@ class State:
         self.written = self.lent = self.changed = self.destroyed = self.gone = False
         self.superseded = self.rotated = self.touched = self.refreshed = self.failed = False
         self.settling = False
+        self.ends = inf
 
 
 class Fetched(NamedTuple):

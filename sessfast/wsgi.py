@@ -15,11 +15,11 @@ from .drivers import sync_driver
 from .front import (
     RETRY_AFTER,
     SESSIONS_KEY,
-    STR_WORDS,
     Refusal,
     Setup,
     nest,
     refusal,
+    str_words,
 )
 from .session import Session
 
@@ -54,10 +54,10 @@ class SessionMiddleware(Called2):
     ) -> None:
         self.app = app
         self.environ_key = environ_key
-        self.setup = Setup(options, keywords, sync_driver, clock)
+        self.setup = Setup(options, keywords, sync_driver, str_words, clock)
         self.rules, self.driver = self.setup.rules, self.setup.driver
         self.looks_closer = self.setup.looks_closer
-        self.sends_vary = self.setup.sends_vary
+        self.words = self.setup.words
 
     def called(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         request: Any = environ["HTTP_COOKIE"] if "HTTP_COOKIE" in environ else ""
@@ -133,15 +133,15 @@ class _Response(Called2Or3):
                 passes = session._request is self.request and not middleware.setup.is_watched()
             else:
                 passes = state.tell is None and middleware.rules.is_settled(session)
-                if passes and middleware.sends_vary:
-                    headers = STR_WORDS.varied(headers)
+                if passes:
+                    headers = middleware.words.varied(headers)
             if passes:  # there is nothing to do or say
                 session._committed = True
                 return self._start(status, headers, exc_info)
         if self.refusal is not None:
             return discard
         try:
-            unset = session._adopt(self.environ.get(middleware.environ_key))
+            unset = found is not session and session._adopt(found)
             if unset or not middleware.rules.is_settled(session):
                 middleware.driver.commit(session, unset, False)
         except SessfastError as error:
@@ -151,16 +151,17 @@ class _Response(Called2Or3):
             self._report(Sent.FAILED)
             self._start(self.refusal.status, self.refusal.headers, exc_info)
             return discard
-        if session.outage is not None and status[:3] == "500":
-            # the app's framework made an error page of our StoreError: say what it was
-            status = "503 Service Unavailable"
-            headers = [*headers, ("Retry-After", RETRY_AFTER)]
         state = session._state
         if state is None or state.tell is not None:
             self._report(session.sent_reason or Sent.UNCHANGED)
-        if state is not None or session.outage is not None:
-            cookie = None if state is None else state.set_cookie
-            headers = STR_WORDS.dressed(headers, cookie, middleware.setup.options.cache_headers)
+        if state is not None:
+            headers = middleware.words.dressed(headers, state.set_cookie)
+        elif session.outage is not None:
+            headers = middleware.words.varied(headers)
+            if status[:3] == "500":
+                # the app's framework made an error page of our StoreError: say what it was
+                status = "503 Service Unavailable"
+                headers.append(("Retry-After", RETRY_AFTER))
         return self._start(status, headers, exc_info)
 
     def _start(self, status: str, headers: Headers, exc_info: Any) -> Callable[[bytes], object]:

@@ -1,7 +1,7 @@
 cimport cython
 
 from sessfast.compiled.called cimport Called1, Called3
-from sessfast.compiled.front cimport Setup
+from sessfast.compiled.front cimport Setup, Words
 from sessfast.compiled.lifecycle cimport Lifecycle
 from sessfast.compiled.session cimport AsyncSession
 from sessfast.compiled.state cimport State
@@ -11,7 +11,8 @@ cdef class Front(Called3):
     cdef public object app, scope_key, driver
     cdef public Setup setup
     cdef public Lifecycle rules
-    cdef public bint looks_closer, sends_vary, waits
+    cdef public Words words
+    cdef public bint awaits, looks_closer, waits
 
     @cython.locals(session=AsyncSession, response=_Response, secure=bint)
     cpdef called(self, scope, receive, send)
@@ -26,10 +27,9 @@ cdef class _Response(Called1):
     @cython.locals(state=State)
     cpdef called(self, message)
     cpdef _after(self, message)
-    @cython.locals(front=Front, session=AsyncSession)
-    cpdef _answer(self, message, State state)
-    cpdef bint _unset(self)
+    @cython.locals(front=Front, session=AsyncSession, state=State)
+    cpdef _answer(self, message)
     cpdef bint _has_more(self, State state)
-    @cython.locals(session=AsyncSession, setup=Setup, state=State)
+    @cython.locals(session=AsyncSession, state=State)
     cpdef _dressed(self, message)
     cpdef _report(self, sent)

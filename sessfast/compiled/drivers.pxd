@@ -1,3 +1,5 @@
+cimport cython
+
 from sessfast.compiled.lifecycle cimport Lifecycle
 from sessfast.compiled.loading cimport Loading
 from sessfast.compiled.saving cimport Saving
@@ -11,7 +13,9 @@ cdef class InlineDriver:
     cdef public object get
     cdef public dict calls
 
+    @cython.locals(loading=Loading)
     cpdef open(self, Session session)
+    @cython.locals(rules=Lifecycle, call=tuple)
     cpdef commit(self, Session session, bint unset, bint late)
 
 

@@ -1,3 +1,5 @@
+cimport cython
+
 from sessfast.compiled.decision cimport DecisionTable
 from sessfast.compiled.lifetime cimport Lifetimes
 from sessfast.compiled.loading cimport Loading
@@ -18,9 +20,12 @@ cdef class Lifecycle:
 
     cpdef identify(self, Session session)
     cpdef cookie(self, Session session)
+    @cython.locals(state=State)
     cpdef bint is_settled(self, Session session)
     cpdef bint opens_to_commit(self, Session session, bint unset)
+    @cython.locals(state=State, fresh=bint, modified=bint, save=bint, touch=bint)
     cpdef settle(self, Session session, bint unset, bint late)
+    @cython.locals(state=State)
     cpdef finish(self, Session session, bint late)
     cpdef _outcome(self, Session session, State state, bint late)
     cpdef bint _delivers(self, Session session, State state, bint late)

@@ -1,3 +1,5 @@
+cimport cython
+
 from sessfast.compiled.policy cimport Policy
 from sessfast.compiled.session cimport Session
 from sessfast.compiled.state cimport State
@@ -11,10 +13,13 @@ cdef class Lifetimes:
 
     cpdef bint is_plain(self, State state)
     cpdef bint _is_like_all(self, State state)
+    cpdef keep(self, State state, meta)
+    @cython.locals(today=double, span=double)
     cpdef double end(self, meta)
     cpdef cookie(self, Session session)
     cpdef attributes(self, Session session, State state)
     cpdef max_age(self, Session session)
+    @cython.locals(state=State, left=double, ttl=double)
     cpdef double ttl(self, Session session, double now)
     cpdef bint touch_is_due(self, State state, double ttl, double now)
     cpdef bint is_persistent(self, Session session, State state)

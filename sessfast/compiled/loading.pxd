@@ -1,3 +1,5 @@
+cimport cython
+
 from sessfast.compiled.lifetime cimport Lifetimes
 from sessfast.compiled.policy cimport Policy
 from sessfast.compiled.saving cimport Saving
@@ -13,7 +15,10 @@ cdef class Loading:
     cdef public double plenty
     cdef public bint raises
 
+    @cython.locals(policy=Policy)
     cpdef begin(self, Session session, int skip=*, refused=*)
+    @cython.locals(state=State, now=double, ends=double)
     cpdef feed(self, Session session, tuple claimed, reply, degraded=*)
+    @cython.locals(state=State)
     cpdef _be_new(self, Session session, read, int candidates, degraded=*)
     cpdef fail(self, Session session, tuple claimed, error)

@@ -2,7 +2,7 @@ cimport cython
 
 from sessfast.compiled.called cimport Called2, Called2Or3
 from sessfast.compiled.drivers cimport InlineDriver
-from sessfast.compiled.front cimport Setup
+from sessfast.compiled.front cimport Setup, Words
 from sessfast.compiled.lifecycle cimport Lifecycle
 from sessfast.compiled.session cimport Session
 from sessfast.compiled.state cimport State
@@ -13,7 +13,8 @@ cdef class SessionMiddleware(Called2):
     cdef public Setup setup
     cdef public Lifecycle rules
     cdef public InlineDriver driver
-    cdef public bint looks_closer, sends_vary
+    cdef public Words words
+    cdef public bint looks_closer
     cdef object __weakref__
 
     @cython.locals(session=Session, response=_Response)
