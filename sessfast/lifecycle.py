@@ -40,7 +40,7 @@ from .session import Session
 from .state import Call, State, Steps
 
 # looked up once: an enum's attribute costs as much as a dict of them
-UNINITIALIZED, UNCHANGED = Sent.UNINITIALIZED, Sent.UNCHANGED
+UNINITIALIZED, UNCHANGED, SUPERSEDED = Sent.UNINITIALIZED, Sent.UNCHANGED, Read.SUPERSEDED
 
 
 class Lifecycle:
@@ -204,7 +204,7 @@ class Lifecycle:
 
     def _delivers(self, session: Session, state: State, late: bool) -> bool:
         """Whether a new session's cookie can reach the browser, so that it should be stored."""
-        if state.read is Read.SUPERSEDED and not state.rotated:
+        if state.read is SUPERSEDED and not state.rotated:
             # the browser holds, or is about to get, the id that took over: a new cookie
             # would replace it, and log out who has just logged in
             state.sent = Sent.GONE
@@ -330,11 +330,13 @@ class Lifecycle:
         if state.stored:
             alive = yield from self.saving.supersede(session, state)
         old = state.sid
-        new = State(state.read, state.tell, 0, None)
+        new = State.__new__(State)
+        new.begin(state.read, state.tell, 0, None)
         new.cookie_sid = state.cookie_sid
         new.rotated = new.written = new.active = True
         if keep and alive and not state.destroyed:
-            new.meta, new.ends, new.cookie = state.meta, state.ends, state.cookie
+            new.meta, new.ends, new.special = state.meta, state.ends, state.special
+            new.cookie = state.cookie
         else:
             session._empty()
         session._state = new
@@ -373,7 +375,7 @@ class Lifecycle:
         state = yield from self._ready(session)
         if state.destroyed or state.gone:
             raise SessionGoneError("this session was destroyed, rotated or has expired")
-        if state.read is Read.SUPERSEDED and not state.rotated:
+        if state.read is SUPERSEDED and not state.rotated:
             raise SessionGoneError("this session lives on under a new id")
         text = self._compare(session, state)
         is_new = state.cookie_sid is None or state.cookie_sid != state.sid

@@ -21,7 +21,11 @@ from .state import State
 
 
 class Lifetimes:
-    """The lifetimes of one middleware's sessions."""
+    """The lifetimes of one middleware's sessions.
+
+    An absolute end is the one that was stored, or what today's options make of it where that is
+    earlier.
+    """
 
     def __init__(self, policy: Policy, codec: Codec, clock: Callable[[], float]) -> None:
         self.policy = policy
@@ -46,24 +50,31 @@ class Lifetimes:
 
     def _is_like_all(self, state: State) -> bool:
         """Whether the session's lifetime is what the options say, with nothing of its own."""
-        meta = state.meta
-        return self.is_static and state.cookie is None and (meta is None or not meta.cookie)
+        return self.is_static and state.cookie is None and not state.special
 
     def keep(self, state: State, meta: Meta) -> None:
-        """Give a session its meta, and the end that follows from it."""
+        """Give a session its meta, and what follows from it."""
         state.meta = meta
-        state.ends = self.end(meta)
-
-    def end(self, meta: Meta) -> float:
-        """The absolute end of a record: the one stored, or today's rule where that is earlier."""
         stored = inf if meta.expires is None else meta.expires
+        cookie = meta.cookie
+        state.special = bool(cookie)
         if not self.is_static:
-            return stored
+            state.ends = stored
+            return
         span = self.static_span
-        if meta.cookie:
-            span = self.policy.absolute_span(meta.cookie.get("max_age", self.policy.max_age))
+        if cookie:
+            span = self.policy.absolute_span(cookie.get("max_age", self.policy.max_age))
         today = meta.created + span
-        return today if today < stored else stored
+        state.ends = today if today < stored else stored
+
+    def begun(self, session: Session, now: float) -> Meta:
+        """The meta of a session that is stored for the first time."""
+        state = session._state
+        assert state is not None
+        span = self.static_span
+        if not self._is_like_all(state):
+            span = self.policy.absolute_span(self.max_age(session))
+        return Meta(now, None if span == inf else now + span, {})
 
     def cookie(self, session: Session) -> SessionCookie:
         """The session's cookie: today's options, and what was kept with the session."""

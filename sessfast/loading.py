@@ -128,25 +128,24 @@ class Loading:
                 tell("undecodable", {"sid": shorten(sid), "error": str(error)})
             return self.begin(session, candidates, Read.UNDECODABLE)
         now = self.clock()
-        ends = self.lifetimes.end(meta)
-        if ends <= now:
-            return self.begin(session, candidates, Read.EXPIRED)
         tell = self.tell()
         read = LOADED if degraded is None else Read.STALE
-        state = State(read, tell, candidates, degraded)
+        state = State.__new__(State)
+        state.begin(read, tell, candidates, degraded)
+        self.lifetimes.keep(state, meta)
+        if state.ends <= now:
+            return self.begin(session, candidates, Read.EXPIRED)
         state.sid = state.cookie_sid = sid
         state.key = key
         state.blob = state.original = blob
         state.version = version
         state.expires = expires
-        state.meta = meta
-        state.ends = ends
         state.stored = True
         state.retired_key = key_index > 0
         state.at_rest = not (
             key_index > 0
             or expires is None
-            or meta.cookie
+            or state.special
             or expires - now <= self.plenty
             or degraded is not None
         )
@@ -163,7 +162,8 @@ class Loading:
     ) -> None:
         """Open the session as a new one."""
         tell = self.tell()
-        session._state = state = State(read, tell, candidates, degraded)
+        session._state = state = State.__new__(State)
+        state.begin(read, tell, candidates, degraded)
         session._empty()
         if tell is not None:
             tell_read(tell, state)

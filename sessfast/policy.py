@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from sessfast.errors import OptionsError
-from sessfast.hotpath import Keyring, find, gathered, new_id, serialize, take_over
+from sessfast.hotpath import Keyring, find, gathered, serialize, take_over
 from sessfast.options import (
     EXPRESS_COOKIE,
     MAX_LIFETIME,
@@ -130,10 +130,8 @@ class Policy:
     # -- ids -------------------------------------------------------------------------------
 
     def mint(self, facts: RequestFacts | None) -> str:
-        """A new id: from `genid`, else 24 random octets."""
+        """A new id from `genid`; without it, ids are `hotpath.new_id`'s."""
         genid: Any = self.options.genid
-        if genid is None:
-            return new_id()
         sid = genid(facts)
         if not isinstance(sid, str) or not sid:
             raise TypeError("genid must return a non-empty str")

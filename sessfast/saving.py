@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from sessfast.codec import Codec
 from sessfast.errors import ConflictError, DecodeError, SessionTooLargeError, StoreError
-from sessfast.hotpath import TTLTable, take_over
+from sessfast.hotpath import TTLTable, new_id, take_over
 from sessfast.options import SessionOptions, seconds
 from sessfast.records import EXISTS, GONE, Conflict, Meta, shorten
 
@@ -45,6 +45,7 @@ class Saving:
     ) -> None:
         self.options = options
         self.max_bytes = options.max_session_bytes
+        self.genid = options.genid
         self.policy = policy
         self.codec = codec
         self.lifetimes = lifetimes
@@ -56,7 +57,7 @@ class Saving:
     def identify(self, session: Session, state: State) -> str:
         """The session's id, minted now if it has none yet."""
         if state.sid is None:
-            state.sid = self.policy.mint(session.facts)
+            state.sid = new_id() if self.genid is None else self.policy.mint(session.facts)
             state.key = self.policy.store_key(state.sid)
             state.active = True
         return state.sid
@@ -84,14 +85,14 @@ class Saving:
         """Take the reply to a call: the next call, or None."""
         state = session._state
         assert state is not None
-        if verb == "touch":
-            self._touched(state, reply)
-            return None
         if verb == "update":
             return self._updated(session, state, reply)
         if verb == "create":
             return self._created(session, state, reply)
-        state.stored = False  # destroyed
+        if verb == "touch":
+            self._touched(state, reply)
+        else:
+            state.stored = False  # destroyed
         return None
 
     def fail(self, session: Session, verb: str, error: StoreError) -> None:
@@ -122,8 +123,7 @@ class Saving:
         """What is stored beside the data; made at the first save, kept from then on."""
         meta = state.meta
         if meta is None:
-            end = self.policy.absolute_end(now, self.lifetimes.max_age(session))
-            meta = Meta(now, end, {})
+            meta = self.lifetimes.begun(session, now)
         if self.codec.keeps_cookie:
             cookie = self.lifetimes.cookie(session)
             cookie.restart(now)

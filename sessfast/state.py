@@ -25,7 +25,9 @@ class State:
     sid, key:   the present id, and its key in the store; None and "" until needed
     stored:     a record exists under `key`, as far as we know
     blob, version, expires: the record as last loaded or saved
-    meta, ends: what is kept beside the data, and the absolute end (epoch seconds) that follows
+    meta: what is kept beside the data
+    ends, special: what follows from it: the absolute end in epoch seconds, and whether the
+                session has a lifetime or a cookie of its own
     original:   the record as loaded, to tell what changed since; empty for a new session
     at_rest:    left alone, the record needs nothing yet: no touch, no cookie signed anew
     candidates: how many cookies of our name were looked at
@@ -50,10 +52,10 @@ class State:
     __slots__ = (
         "active", "at_rest", "attempts", "base", "began", "blob", "blob_sent", "candidates",
         "changed", "clears", "cookie", "cookie_sid", "decided", "degraded", "destroyed", "ends",
-        "expires", "failed", "fresh", "gone", "key", "lent", "meta", "original", "persistent", "read",
-        "refreshed", "retired_key", "rotated", "saved_text", "sent", "set_cookie", "settling",
-        "sid", "stored", "superseded", "tell", "text", "touched", "ttl", "version", "wanted",
-        "written",
+        "expires", "failed", "fresh", "gone", "key", "lent", "meta", "original", "persistent",
+        "read", "refreshed", "retired_key", "rotated", "saved_text", "sent", "set_cookie",
+        "settling", "sid", "special", "stored", "superseded", "tell", "text", "touched", "ttl",
+        "version", "wanted", "written",
     )  # fmt: skip
 
     active: bool
@@ -89,6 +91,7 @@ class State:
     sent: Sent | None
     set_cookie: str | None
     settling: bool
+    special: bool
     sid: str | None
     stored: bool
     superseded: bool
@@ -100,9 +103,10 @@ class State:
     wanted: bool
     written: bool
 
-    def __init__(
+    def begin(
         self, read: Read, tell: Tell | None, candidates: int, degraded: StoreError | None
     ) -> None:
+        """Set what is true of each session when it is opened; no `__init__`, which costs more."""
         self.read = read
         self.tell = tell
         self.candidates = candidates
@@ -113,7 +117,7 @@ class State:
         self.stored = self.at_rest = self.retired_key = self.active = False
         self.written = self.lent = self.changed = self.destroyed = self.gone = False
         self.superseded = self.rotated = self.touched = self.refreshed = self.failed = False
-        self.settling = False
+        self.settling = self.special = False
         self.ends = inf
 
 

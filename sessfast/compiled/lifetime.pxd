@@ -13,9 +13,10 @@ cdef class Lifetimes:
 
     cpdef bint is_plain(self, State state)
     cpdef bint _is_like_all(self, State state)
+    @cython.locals(stored=double, today=double, span=double)
     cpdef keep(self, State state, meta)
-    @cython.locals(today=double, span=double)
-    cpdef double end(self, meta)
+    @cython.locals(state=State, span=double)
+    cpdef begun(self, Session session, double now)
     cpdef cookie(self, Session session)
     cpdef attributes(self, Session session, State state)
     cpdef max_age(self, Session session)

@@ -17,7 +17,7 @@ cdef class Loading:
 
     @cython.locals(policy=Policy)
     cpdef begin(self, Session session, int skip=*, refused=*)
-    @cython.locals(state=State, now=double, ends=double)
+    @cython.locals(state=State, now=double)
     cpdef feed(self, Session session, tuple claimed, reply, degraded=*)
     @cython.locals(state=State)
     cpdef _be_new(self, Session session, read, int candidates, degraded=*)
