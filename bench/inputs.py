@@ -8,6 +8,8 @@ import hmac
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 NAME = "connect.sid"
 SID = "Zq3vR8mYt0Jx5wKc1LbN7fGhD2sPa9Ue"
 SECRETS = [b"the newest of the benchmark's secrets", b"the one before that, still in use",
@@ -27,16 +29,28 @@ VALUE = "s:" + signed(SECRETS[0])
 OURS = f"{NAME}={quote(VALUE, safe='')}"
 BEFORE = "_ga=GA1.2.1093187231.1714489273; theme=dark; consent=2024-11-02T08%3A41%3A00Z%7Canalytics"
 AFTER = "csrftoken=aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"
-TWENTY = "; ".join(f"preference_{n:02}=value-{n:02}-of-some-length" for n in range(19))
 # not more than 256 pairs in all, or we would give up where the others go on
 PIECE = 'connect.sidd="%zz%E0%80%80 \\" and so on, with = in it"; connect.si=%%%%%;'
-HOSTILE = (PIECE * (8192 // len(PIECE)))[: 8192 - len(OURS)].rpartition(";")[0] + ";" + OURS
+
+
+def hostile(size: int, pair: str) -> str:
+    """A header of `size` characters: near misses of our cookie, then `pair`."""
+    room = size - len(pair) - 1
+    misses = (PIECE * (room // len(PIECE))).rstrip(";")
+    return misses.ljust(room, "x") + ";" + pair
+
+
+def among(count: int, pair: str) -> str:
+    """A header of `count` cookies, of which `pair` is the last."""
+    others = [f"preference_{n:02}=value-{n:02}-of-some-length" for n in range(count - 1)]
+    return "; ".join([*others, pair])
+
 
 HEADERS = {
     "the only cookie": OURS,
     "one among five": f"{BEFORE}; {OURS}; {AFTER}",
-    "the last of twenty": f"{TWENTY}; {OURS}",
-    "8 KB of near misses": HOSTILE,
+    "the last of twenty": among(20, OURS),
+    "8 KB of near misses": hostile(8192, OURS),
 }
 
 SMALL: dict[str, Any] = {"user": "ada", "role": "editor", "visits": 3}
@@ -53,3 +67,16 @@ NESTED: dict[str, Any] = {
     "history": [f"/articles/{n}/what-was-read" for n in range(6)],
 }  # fmt: skip
 SESSIONS = {"small": SMALL, "1 KB": NESTED}
+
+
+def weighing(size: int) -> dict[str, Any]:
+    """A session of `size` bytes (100 or more) as JSON, most of it in small objects."""
+    data: dict[str, Any] = {"user": "ada", "visits": 3, "note": "", "cart": []}
+    while missing := size - len(msgspec.json.encode(data)):
+        number = len(data["cart"])
+        thing = {"sku": f"SKU-{number:05}", "count": number, "price": 12.5, "tags": ["new", "blue"]}
+        if missing > len(msgspec.json.encode(thing)):
+            data["cart"].append(thing)
+        else:
+            data["note"] += "x" * missing
+    return data

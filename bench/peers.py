@@ -79,6 +79,9 @@ class DictOfTuples:
         self.entries[key] = (entry[0], entry[1], expires)
         return True
 
+    def destroy(self, key: str) -> None:
+        self.entries.pop(key, None)
+
     def sweep(self, now: float, limit: int) -> int:
         """Remove all that is expired, in one go: a dict knows no place to go on from."""
         dead = [key for key, entry in self.entries.items() if entry[2] <= now]
@@ -90,8 +93,8 @@ class DictOfTuples:
 class CacheOfTuples:
     """cachetools.TTLCache: bounded by entries; one life for all of them, no lock."""
 
-    def __init__(self) -> None:
-        self.entries: TTLCache[str, tuple[bytes, int]] = TTLCache(1_000_000, 1800.0)
+    def __init__(self, most: int) -> None:
+        self.entries: TTLCache[str, tuple[bytes, int]] = TTLCache(most, 1800.0)
 
     def get(self, key: str, now: float) -> tuple[bytes, int] | None:
         found: tuple[bytes, int] | None = self.entries.get(key)
@@ -118,3 +121,6 @@ class CacheOfTuples:
             return False
         self.entries[key] = entry
         return True
+
+    def destroy(self, key: str) -> None:
+        self.entries.pop(key, None)

@@ -1,37 +1,36 @@
 """Whole requests, in-process: what a session costs above the bare app, in six columns.
 
 No server: a loop calls `app(environ, start_response)`, or drives the coroutine of
-`app(scope, receive, send)`, which never waits. Every call gets a fresh environ or scope; that
-cost is in the bare app too, whose time is measured in turns with the others and subtracted.
-
-    python -m bench.requests     answers orders on stdin: how the other backend is measured
+`app(scope, receive, send)`, which never waits. Every call gets a fresh environ or scope. The bare
+app is the same app, handler included, that finds a plain dict where the others have a session;
+its time is measured in turns with theirs and subtracted.
 """
 
 from __future__ import annotations
 
-import gc
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import count
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import starlette.middleware.sessions
 
+import bench.floor
 import sessfast.asgi
 import sessfast.wsgi
 from bench.inputs import AFTER, BEFORE, SECRET, SESSIONS
 from bench.race import clock
+from bench.twins import TWINS
 from sessfast import MemoryStore
 
-ROOT = Path(__file__).parent.parent
-VISITS = count(4)
+VISITS = count(4)  # the numbers that are written: another one each time
 Action = Callable[[Any], object]
 Call = Callable[[int], float]
+Wrap = Callable[[Any], Any]
+WSGI_KEY = "sessfast.session"
+SCOPE_KEY = "session"
 
 
 def write(session: Any) -> None:
@@ -40,6 +39,10 @@ def write(session: Any) -> None:
 
 def begin(session: Any) -> None:
     session["user"] = "ada"
+
+
+def recall(session: Any) -> object:
+    return session.get("user")
 
 
 class Column(NamedTuple):
@@ -55,7 +58,7 @@ COLUMNS = {
     "reads a key": Column("valid", lambda session: session["user"]),
     "writes a key": Column("valid", write),
     "new session": Column("none", begin),
-    "forged cookie": Column("forged", lambda session: session.get("user")),
+    "forged cookie": Column("forged", recall),
 }
 FRONTS = ("wsgi", "asgi")
 SIZES = tuple(SESSIONS)
@@ -79,8 +82,12 @@ def header(cookie: str) -> str:
 
 
 def forge(cookie: str) -> str:
-    """`cookie` with another signature, of the same form."""
-    place = len(cookie) - 9
+    """`cookie` with another signature, of the same form: it differs within the last characters.
+
+    Neither the very last, whose low bits mean nothing, nor a percent escape.
+    """
+    places = [m.start() for m in re.finditer("%..|.", cookie) if m[0].isalnum()]
+    place = places[-9]
     return cookie[:place] + ("A" if cookie[place] != "A" else "B") + cookie[place + 1 :]
 
 
@@ -92,7 +99,7 @@ def wsgi_app(action: Action | None) -> Any:
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
         if action is not None:
-            action(environ["sessfast.session"])
+            action(environ[WSGI_KEY])
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"ok"]
 
@@ -121,8 +128,14 @@ def environ(cookie: str) -> dict[str, Any]:
     return {**template, "HTTP_COOKIE": cookie} if cookie else template
 
 
-def wsgi_loop(app: Any, cookie: str) -> Call:
+def wsgi_loop(app: Any, cookie: str, session: Any = None) -> Call:
+    """Calls `app` as a server would.
+
+    session: what the environs hold at the session's place, before any middleware
+    """
     template = environ(cookie)
+    if session is not None:
+        template[WSGI_KEY] = session
 
     def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
         return None
@@ -160,7 +173,7 @@ def asgi_app(action: Action | None, marks: bool = False) -> Any:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if action is not None:
-            session = scope["session"]
+            session = scope[SCOPE_KEY]
             if marks:
                 session.mark_accessed()
             action(session)
@@ -197,8 +210,14 @@ async def receive() -> dict[str, Any]:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-def asgi_loop(app: Any, cookie: str) -> Call:
+def asgi_loop(app: Any, cookie: str, session: Any = None) -> Call:
+    """Calls `app` as a server would.
+
+    session: what the scopes hold at the session's place, before any middleware
+    """
     template = scope(cookie)
+    if session is not None:
+        template[SCOPE_KEY] = session
 
     async def send(message: Any) -> None:
         pass
@@ -236,7 +255,7 @@ class Front(NamedTuple):
     """How one server protocol is spoken here."""
 
     app: Callable[..., Any]
-    loop: Callable[[Any, str], Call]
+    loop: Callable[..., Call]
     cookie: Callable[..., str | None]
     middleware: Any
 
@@ -247,134 +266,121 @@ SPOKEN = {
 }
 
 
-def cookie_for(column: Column, front: Front, seeder: Any) -> str:
-    """The Cookie header of a column's requests. seeder: an app that begins a session."""
+def begun(front: Front, wrap: Wrap, data: dict[str, Any]) -> str:
+    """The cookie, `name=value`, of a new session that holds `data`."""
+    made = front.cookie(wrap(front.app(lambda session: session.update(data))))
+    assert made is not None, "the seeding request set no cookie"
+    return made.partition(";")[0]
+
+
+def cookie_for(cell: Cell, wrap: Wrap) -> str:
+    """The Cookie header of a cell's requests.
+
+    wrap: the middleware that knows the session
+    """
+    column = COLUMNS[cell.column]
     if column.cookie == "none":
         return header("")
-    made = front.cookie(seeder)
-    assert made is not None, "the seeding request set no cookie"
-    pair = made.partition(";")[0]
+    pair = begun(SPOKEN[cell.front], wrap, SESSIONS[cell.size])
     return header(forge(pair) if column.cookie == "forged" else pair)
 
 
 def bare(cell: Cell) -> Call:
     """The app without any session layer; its requests carry our cookie all the same."""
-    front, column = SPOKEN[cell.front], COLUMNS[cell.column]
-    return front.loop(front.app(None), cookie_for(column, front, _seeder(cell, MemoryStore())))
+    front, action = SPOKEN[cell.front], COLUMNS[cell.column].action
+    cookie = cookie_for(cell, our_wrap(front, MemoryStore()))
+    held = None if action is None else dict(SESSIONS[cell.size])
+    return front.loop(front.app(action), cookie, held)
 
 
 def ours(cell: Cell) -> Call:
     """The app behind our middleware, with a MemoryStore of its own."""
-    front, column = SPOKEN[cell.front], COLUMNS[cell.column]
     store = MemoryStore()
-    cookie = cookie_for(column, front, _seeder(cell, store))
-    app = front.middleware(front.app(column.action), secret=SECRET, store=store)
-    check(cell, front.cookie, app, cookie)
+    return behind(cell, our_wrap(SPOKEN[cell.front], store), store.clear)
+
+
+def floor(cell: Cell) -> Call:
+    """The app behind the all-C prototype, with a compiled TTLTable of its own."""
+    table = floor_table()
+    return behind(cell, floor_wrap(SPOKEN[cell.front], table), table.clear)
+
+
+def starlettes(cell: Cell) -> Call:
+    """The same app behind Starlette's SessionMiddleware: the data travels in the cookie."""
+    return behind(cell, starlette_wrap, lambda: None, marks=True)
+
+
+def our_wrap(front: Front, store: MemoryStore, secret: Any = SECRET) -> Wrap:
+    return partial(front.middleware, secret=secret, store=store)
+
+
+def starlette_wrap(app: Any) -> Any:
+    return starlette.middleware.sessions.SessionMiddleware(app, SECRET)
+
+
+def no_floor() -> str:
+    """Why the floor can't be measured here; "" where it can."""
+    if "compiled" not in TWINS:
+        return "the floor uses the compiled TTLTable, which was not built"
+    return bench.floor.built()[1]
+
+
+def floor_table() -> Any:
+    return TWINS["compiled"].TTLTable(2_000_000, 1 << 40)
+
+
+def floor_wrap(front: Front, table: Any, secrets: Sequence[str] = (SECRET,)) -> Wrap:
+    made, is_asgi = bench.floor.built()[0].Front, front is SPOKEN["asgi"]
+    return lambda app: made(app, [secret.encode() for secret in secrets], table, is_asgi)
+
+
+def behind(cell: Cell, wrap: Wrap, clear: Callable[[], None], marks: bool = False) -> Call:
+    """The cell's app behind a middleware, which was seen to do the column's work.
+
+    clear: empties the middleware's store
+    """
+    front, column = SPOKEN[cell.front], COLUMNS[cell.column]
+    app_of = partial(front.app, marks=True) if marks else front.app
+    cookie = cookie_for(cell, wrap)
+    app = wrap(app_of(column.action))
+    check(cell, wrap, app_of, app, cookie)
     loop = front.loop(app, cookie)
     if cell.column != "new session":
         return loop
 
     def run(calls: int) -> float:
-        store.clear()
+        clear()
         return loop(calls)
 
     return run
 
 
-def _seeder(cell: Cell, store: Any) -> Any:
-    front, data = SPOKEN[cell.front], SESSIONS[cell.size]
-    seed = front.app(lambda session: session.update(data))
-    return front.middleware(seed, secret=SECRET, store=store)
-
-
-def starlettes(cell: Cell) -> Call:
-    """The same app behind Starlette's SessionMiddleware: the data travels in the cookie."""
-    make = starlette.middleware.sessions.SessionMiddleware
-    column, data = COLUMNS[cell.column], SESSIONS[cell.size]
-    seeder = make(asgi_app(lambda session: session.update(data)), SECRET)
-    cookie = cookie_for(column, SPOKEN["asgi"], seeder)
-    app = make(asgi_app(column.action, marks=True), SECRET)
-    check(cell, asgi_cookie, app, cookie)
-    return asgi_loop(app, cookie)
-
-
-def check(cell: Cell, cookie_of: Callable[..., str | None], app: Any, cookie: str) -> None:
+def check(cell: Cell, wrap: Wrap, app_of: Callable[..., Any], app: Any, cookie: str) -> None:
     """Refuse to measure a middleware that doesn't do the column's work."""
+    cookie_of = SPOKEN[cell.front].cookie
+    seen: list[Any] = []
+
+    def look(session: Any) -> None:
+        seen.extend((session.get("user"), session.get("visits")))
+
     made = cookie_of(app, cookie)
+    cookie_of(wrap(app_of(look)), header(made.partition(";")[0]) if made else cookie)
+    data = SESSIONS[cell.size]
+    expected = {
+        "no cookie, untouched": [None, None],
+        "new session": ["ada", None],
+        "forged cookie": [None, None],
+        "writes a key": [data["user"], next(VISITS) - 1],
+    }.get(cell.column, [data["user"], data["visits"]])
+    if seen != expected:
+        raise AssertionError(f"{cell.name}: the next request finds {seen}, not {expected}")
     if cell.column == "new session" and made is None:
         raise AssertionError(f"{cell.name}: no cookie was set")
-    if cell.column in ("no cookie, untouched", "valid, untouched", "reads a key") and made:
+    if cell.column not in ("new session", "writes a key", "forged cookie") and made:
         raise AssertionError(f"{cell.name}: a cookie was set")
 
 
-WHO: dict[str, Callable[[Cell], Call]] = {"bare": bare, "ours": ours, "starlette": starlettes}
-
-
-# -- the other backend -------------------------------------------------------------------------
-
-
-class Other:
-    """A process whose backend is the pure one, and which measures when it is told to."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.requests"],
-            cwd=ROOT,
-            env={**os.environ, "SESSFAST_PURE": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def call(self, who: str, cell: Cell) -> Call:
-        """A contestant that runs over there."""
-
-        def run(calls: int) -> float:
-            orders, answers = self._pipes()
-            print(json.dumps([who, cell, calls]), file=orders, flush=True)
-            answer = answers.readline()
-            if not answer:
-                raise RuntimeError("the pure process died: its error is above")
-            return float(answer)
-
-        return run
-
-    def close(self) -> None:
-        """End the process: it stops where its orders do."""
-        orders, answers = self._pipes()
-        orders.close()
-        self.process.wait()
-        answers.close()
-
-    def _pipes(self) -> tuple[IO[str], IO[str]]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        return self.process.stdin, self.process.stdout
-
-
-@contextmanager
-def other_backend() -> Iterator[Other]:
-    """The other process, ended when the block is left."""
-    other = Other()
-    try:
-        yield other
-    finally:
-        other.close()
-
-
-def serve() -> None:
-    """Answer each line `[who, cell, calls]` by the seconds it took."""
-    present, calls = None, dict[str, Call]()
-    for line in sys.stdin:
-        who, parts, number = json.loads(line)
-        if present != (cell := Cell(*parts)):
-            present, calls = cell, {}  # one cell at a time: old stores would only fill the caches
-            gc.collect()
-            gc.freeze()
-        if who not in calls:
-            calls[who] = WHO[who](cell)
-        print(calls[who](number), flush=True)
-
-
-if __name__ == "__main__":
-    serve()
+WHO: dict[str, Callable[[Sequence[str]], Call]] = {
+    "bare": lambda parts: bare(Cell(*parts)),
+    "ours": lambda parts: ours(Cell(*parts)),
+}
