@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import Any
 import pytest
 
 from bench.race import FULL, QUICK, Runner, Times, above, race
+from bench.suites import PROGRESS
 from bench.tape import TAPE
 from bench.twins import versions
 
 HERE = Path(__file__).parent
+BRIEF = QUICK._replace(rounds=21)  # for suites of many rows, or quick runs would not be quick
+BROAD = ("curves", "peers")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +34,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == HERE:
             item.add_marker(pytest.mark.benchmark(timer=TAPE.clock))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Any:
+    """Tells suites.py how far it is, where that asked for it: `[row, done, of how many]`."""
+    if PROGRESS not in os.environ:
+        return (yield)
+    with os.fdopen(int(os.environ.pop(PROGRESS)), "w", buffering=1) as out:
+        session.config.pluginmanager.register(Told(out, session.items))
+        return (yield)
+
+
+class Told:
+    """A plugin that writes one line for each row that is begun."""
+
+    def __init__(self, out: Any, items: Sequence[pytest.Item]) -> None:
+        self.out = out
+        self.places = {item.nodeid: place for place, item in enumerate(items)}
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        row = nodeid.rpartition("::")[2].removeprefix("test_")
+        told = [row, self.places.get(nodeid, 0), len(self.places)]
+        print(json.dumps(told), file=self.out)
 
 
 @pytest.fixture(scope="session")
@@ -67,12 +95,15 @@ def contest(benchmark: Any, quick: bool, _raced: dict[str, Times]) -> Callable[.
             return
         key = f"{suite}: {name}"
         if key not in _raced:
-            _raced[key] = race(build(), QUICK if quick else FULL)
+            brief = BRIEF if suite in BROAD else QUICK
+            _raced[key] = race(build(), brief if quick else FULL)
         times = _raced[key]
         if who not in times:
             pytest.skip(f"no {who} here")
         if minus and who in minus:
-            benchmark.extra_info["above"] = above(times[who], times[minus[who]])
+            base = times[minus[who]]
+            benchmark.extra_info["above"] = above(times[who], base)
+            benchmark.extra_info["above_spread"] = quartiles_apart(times[who], base)
         rivals = {rival: ratios(times[rival], times[who]) for rival in times if rival != who}
         benchmark.extra_info["times_slower"] = rivals
         TAPE.play(benchmark, times[who])
@@ -83,3 +114,9 @@ def contest(benchmark: Any, quick: bool, _raced: dict[str, Times]) -> Callable[.
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> float:
     """Median of how many times `slow` takes as long as `fast`, compared round by round."""
     return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
+
+
+def quartiles_apart(times: Sequence[float], base: Sequence[float]) -> float:
+    """What lies between the quartiles of the rounds' differences."""
+    low, _, high = statistics.quantiles((a - b for a, b in zip(times, base, strict=True)), n=4)
+    return high - low
