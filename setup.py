@@ -16,7 +16,7 @@ from setuptools.command.build_ext import build_ext
 PURE = os.environ.get("SESSFAST_PURE") == "1"
 REQUIRE = os.environ.get("SESSFAST_REQUIRE_CY") == "1"
 
-LEAVES = ("cookies", "signing", "ids", "ttltable")
+LEAVES = ("cookies", "envelope", "ids", "plain", "signing", "ttltable")
 LEAF_DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -30,7 +30,7 @@ LEAF_DIRECTIVES = {
 
 # files of the rules and fronts that are compiled as they stand, under a second name
 SECOND_NAMES = (
-    "state", "session", "policy", "lifetime", "decision", "saving", "loading", "lifecycle",
+    "native_record", "state", "session", "policy", "lifetime", "decision", "saving", "loading", "lifecycle",
     "drivers", "stores/memory", "report", "front", "wsgi", "asgi",
 )  # fmt: skip
 # they are Python first: their annotations advise, and their indexes are checked
@@ -41,6 +41,8 @@ SECOND_DIRECTIVES = {
     "binding": True,
     "freethreading_compatible": True,
 }
+# what a compiled file may take from another
+DECLARATIONS = sorted(map(str, Path("sessfast").rglob("*.pxd")))
 BUILT_FROM = "sessfast/compiled/built_from.json"
 
 
@@ -110,7 +112,7 @@ TWINS = [
         f"sessfast/hotpath/{name}_cy.pyx",
         LEAF_DIRECTIVES,
         include_dirs=["sessfast/hotpath"],
-        depends=["sessfast/hotpath/sha256.h", "setup.py"],
+        depends=["sessfast/hotpath/sha256.h", *DECLARATIONS, "setup.py"],
         extra_compile_args=["-O3"],
     )
     for name in LEAVES
@@ -123,7 +125,7 @@ TWINS = [
         f"sessfast/{name}.py",
         SECOND_DIRECTIVES,
         include_dirs=["sessfast/hotpath"],
-        depends=[*map(str, Path("sessfast/compiled").glob("*.pxd")), "setup.py"],
+        depends=["sessfast/hotpath/sha256.h", *DECLARATIONS, "setup.py"],
         extra_compile_args=["-O2", "-Wno-array-bounds"],
     )
     for name in SECOND_NAMES

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from sessfast.errors import EncodeError
-from sessfast.storable import Path, normalised, path_text, plain_checker, refusal
+from sessfast.hotpath import plain_writer
+from sessfast.storable import MAX_DEPTH, MAX_KEYS, Path, normalised, path_text, refusal
 
 SAFE_INT = 2**53  # every int up to it is a double
 LAST_MS = 8_640_000_000_000_000  # the ends of a Date's range: 100 million days around 1970
@@ -31,16 +30,11 @@ LONG_YEAR = re.compile(r"([+-][0-9]{6}|0000)(-.*)", re.ASCII)
 DIGITS = bytes.maketrans(b"0123456789", b"0" * 10)
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
-_encode = msgspec.json.Encoder().encode
 _quoted = json.JSONEncoder(ensure_ascii=False).encode  # escapes as JavaScript does
 
 
-def is_written_alike(number: float) -> bool:
-    """Whether msgspec writes this float as JavaScript does: without `.0` or exponent."""
-    return 1e-5 <= abs(number) < SAFE_INT and not number.is_integer()
-
-
-_is_plain = plain_checker(-SAFE_INT, SAFE_INT, is_written_alike)
+# what msgspec writes as JavaScript does: of floats those without `.0` or exponent
+_writer = plain_writer(-SAFE_INT, SAFE_INT, 1e-5, SAFE_INT, False, MAX_DEPTH, MAX_KEYS)
 
 
 def stringify(data: dict[Any, Any], path: Path = None) -> bytes:
@@ -63,13 +57,11 @@ def stringify(data: dict[Any, Any], path: Path = None) -> bytes:
 
 def _by_msgspec(data: dict[Any, Any]) -> bytes | None:
     """The bytes where msgspec writes them as JavaScript does, or None."""
-    if not _is_plain(data):
-        return None
     try:
-        text = _encode(data)
+        text = _writer.write(data)
     except UnicodeEncodeError:  # half a surrogate pair, which JavaScript escapes
         return None
-    return None if may_have_index_keys(text) else text
+    return None if text is None or may_have_index_keys(text) else text
 
 
 def may_have_index_keys(text: bytes) -> bool:

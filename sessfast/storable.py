@@ -1,8 +1,8 @@
 """What session data may hold, and the words for what it may not.
 
 msgspec would store a datetime, a set, a Decimal or an int key as something else without a
-word, so all data passes through here first: a `plain_checker` for the common case, `normalised`
-to copy what is acceptable in another form and to name what is not, with its path and a fix.
+word, so only what a `plain_writer` takes goes to it as it is; `normalised` copies what is
+acceptable in another form, and names what is not, with its path and a fix.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import decimal
 import enum
 import pathlib
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from itertools import repeat
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sessfast.errors import EncodeError
@@ -26,8 +25,6 @@ LONGEST_PATH = 80
 
 Path = tuple[Any, Any] | None  # (path of the container, key or index); None is the session
 Leaf = Callable[[Any, Path], Any]
-
-ATOMS = frozenset({str, bool, type(None)})
 
 ADVICE: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (enum.Enum, "store value.value or value.name"),
@@ -46,67 +43,6 @@ ADVICE: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (float, "only a float itself comes back as it was: store float(value)"),
     (Mapping, "store dict(value)"),
 )
-
-
-def plain_checker(
-    lowest: int, highest: int, float_fits: Callable[[float], bool]
-) -> Callable[[dict[Any, Any]], bool]:
-    """A function that tells whether session data can go to the encoder as it is.
-
-    True: str keys, and values of exactly str, bool, None, int within lowest..highest, floats
-    that fit, dict, list, tuple; within MAX_DEPTH and MAX_KEYS. Lone surrogates are not looked
-    for, the encoder refuses them. False says nothing: ask `normalised`.
-    """
-
-    # One loop over the items beats set(map(type, values)) up to 30 keys, and sees the numbers
-    # too. Level by level, so that data which contains itself ends at a limit.
-    def scan(items: Iterable[tuple[Any, Any]], below: list[Any]) -> bool:
-        for key, value in items:
-            if type(key) is not str:
-                return False
-            kind = type(value)
-            if kind in ATOMS:
-                continue
-            if kind is int:
-                if lowest <= value <= highest:
-                    continue
-            elif kind is float:
-                if float_fits(value):
-                    continue
-            elif kind is dict or kind is list or kind is tuple:
-                below.append(value)
-                continue
-            return False
-        return True
-
-    def is_plain(data: dict[Any, Any]) -> bool:
-        level: list[Any] = []
-        if not scan(dict.items(data), level):
-            return False
-        count = dict.__len__(data)
-        depth = 1
-        while level:
-            depth += 1
-            if depth > MAX_DEPTH or count + len(level) > MAX_KEYS:
-                return False
-            below: list[Any] = []
-            for box in level:
-                if type(box) is dict:
-                    count += len(box)
-                    if not scan(box.items(), below):
-                        return False
-                else:
-                    count += 1
-                    if not ATOMS.issuperset(map(type, box)) and not scan(
-                        zip(repeat(""), box), below
-                    ):
-                        return False
-                if count + len(below) > MAX_KEYS:
-                    return False
-            level = below
-        return count <= MAX_KEYS
-
-    return is_plain
 
 
 def normalised(data: dict[Any, Any], leaf: Leaf, path: Path = None) -> dict[str, Any]:

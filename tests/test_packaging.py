@@ -20,10 +20,13 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
-TWINS = ("cookies_cy", "ids_cy", "signing_cy", "ttltable_cy")
+TWINS = (
+    "cookies_cy", "envelope_cy", "ids_cy", "plain_cy", "signing_cy", "ttltable_cy",
+    "memory_cy", "native_record_cy",
+)  # fmt: skip
 NO_COMPILER = {"CC": "/bin/false"}
 NOT_SOURCES = shutil.ignore_patterns(
-    ".*", "build", "dist", "results", "*.so", "*.c", "*.egg-info", "__pycache__"
+    ".*", "build", "dist", "results", "*.so", "*.c", "*.egg-info", "__pycache__", "built_from.json"
 )
 TELL = "import sessfast, sessfast.wsgi; print(sessfast.BACKEND, sessfast.__file__)"
 

@@ -17,37 +17,54 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sessfast.hotpath import cookies_py, ids_py, signing_py, ttltable_py
+from sessfast.hotpath import (
+    cookies_py,
+    envelope_py,
+    ids_py,
+    plain_py,
+    signing_py,
+    ttltable_py,
+)  # fmt: skip
 
 # what the compiled files were made from: CRC-32 by path below the package, written by setup.py
 BUILT_FROM = "built_from.json"
-ADVICE = "Rebuild it (python setup.py build_ext --inplace), or set SESSFAST_PURE=1"
+ADVICE = "Rebuild it (python setup.py build_ext --inplace --force), or set SESSFAST_PURE=1"
 
 BACKEND: Literal["compiled", "pure"] = "pure"
 PURE_BY_REQUEST = os.environ.get("SESSFAST_PURE") == "1"
 
 if TYPE_CHECKING:
     from sessfast.hotpath import cookies_py as cookies
+    from sessfast.hotpath import envelope_py as envelope
     from sessfast.hotpath import ids_py as ids
+    from sessfast.hotpath import plain_py as plain
     from sessfast.hotpath import signing_py as signing
     from sessfast.hotpath import ttltable_py as ttltable
 else:
-    cookies, ids, signing, ttltable = twins = (cookies_py, ids_py, signing_py, ttltable_py)
+    chosen = pure_twins = (cookies_py, envelope_py, ids_py, plain_py, signing_py, ttltable_py)
     if not PURE_BY_REQUEST:
         try:
-            from sessfast.hotpath import cookies_cy, ids_cy, signing_cy, ttltable_cy
+            from sessfast.hotpath import (
+                cookies_cy,
+                envelope_cy,
+                ids_cy,
+                plain_cy,
+                signing_cy,
+                ttltable_cy,
+            )  # fmt: skip
         except ImportError:
             pass  # not built: `BACKEND` tells
         else:
-            cookies, ids, signing, ttltable = (cookies_cy, ids_cy, signing_cy, ttltable_cy)
+            chosen = (cookies_cy, envelope_cy, ids_cy, plain_cy, signing_cy, ttltable_cy)
             BACKEND = "compiled"
-    for twin, pure in zip((cookies, ids, signing, ttltable), twins, strict=True):
+    for twin, pure in zip(chosen, pure_twins, strict=True):
         revision = getattr(twin, "REVISION", None)
         if revision != pure.REVISION:
             raise ImportError(
                 f"{twin.__name__} is stale: its revision is {revision}, that of {pure.__name__} "
                 f"{pure.REVISION}. {ADVICE}"
             )
+    cookies, envelope, ids, plain, signing, ttltable = chosen
 
 
 def take_over(names: dict[str, Any]) -> None:
@@ -80,17 +97,27 @@ serialize = cookies.serialize
 Keyring = signing.Keyring
 cpu_path = signing.cpu_path
 new_id = ids.new_id
+plain_writer = plain.plain_writer
 TTLTable = ttltable.TTLTable
+unwrap = envelope.unwrap
+wrap = envelope.wrap
+wraps = envelope.wraps
+SHORTEST_ENVELOPE = envelope_py.SHORTEST
 
 __all__ = [
     "BACKEND",
     "PURE_BY_REQUEST",
+    "SHORTEST_ENVELOPE",
     "Keyring",
     "TTLTable",
     "cpu_path",
     "find",
     "gathered",
     "new_id",
+    "plain_writer",
     "serialize",
     "take_over",
+    "unwrap",
+    "wrap",
+    "wraps",
 ]

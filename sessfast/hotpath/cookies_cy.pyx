@@ -1,32 +1,26 @@
 """Compiled twin of `cookies_py`, which is the specification.
 
-Reads the octets where they lie: CPython keeps a Latin-1 str as one octet per character.
+What reads cookies is in `pairs.pxd`, which the twin that signs uses too.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_AsDouble, PyLong_AsLongLongAndOverflow, PyLong_Check
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from cpython.unicode cimport (
-    PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH)
+from cpython.unicode cimport PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_GET_LENGTH
 from libc.math cimport NAN, floor
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memchr, memcmp, memcpy
+from libc.string cimport memchr, memcpy
+
+from sessfast.hotpath.pairs cimport cookie_header, decoded, located, octets, put
 
 cdef extern from "Python.h":
-    int PyUnicode_1BYTE_KIND
-    int PyUnicode_KIND(object text)
     bint PyUnicode_IS_ASCII(object text)
     void* PyUnicode_DATA(object text)
-    object PyUnicode_FromKindAndData(int kind, const void* data, Py_ssize_t size)
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
-
-ctypedef const unsigned char* octets
 
 REVISION = 1
 
 cdef enum:
-    STACK = 2048             # octets of a value that are decoded without the heap
     PAIR_LIMIT = 4096        # octets of name and value, RFC 6265bis s5.6
     ATTRIBUTE_LIMIT = 1024   # octets of one attribute's value, same section
     LABEL_LIMIT = 63         # octets of one domain label, RFC 1035 s2.3.4
@@ -37,159 +31,16 @@ cdef enum:
 
 def gathered(headers):
     """As `cookies_py.gathered`: the Cookie headers of an ASGI request as one."""
-    found = [value for name, value in headers if name == b"cookie"]
-    return found[0] if len(found) == 1 else b"; ".join(found)
+    return cookie_header(headers)
 
 
 def find(
     header, name, Py_ssize_t skip=0, Py_ssize_t max_bytes=16384, Py_ssize_t max_pairs=256
 ):
     """As `cookies_py.find`: the value of the cookie called `name`, or None."""
-    cdef octets at
-    cdef octets key
-    cdef Py_ssize_t size, key_size
-    if not PyUnicode_Check(name):
-        raise TypeError("name must be str")
-    if PyUnicode_Check(header):
-        if PyUnicode_KIND(header) != PyUnicode_1BYTE_KIND:
-            return None
-        at = <octets>PyUnicode_DATA(header)
-        size = PyUnicode_GET_LENGTH(header)
-    elif PyBytes_Check(header):
-        at = <octets>PyBytes_AS_STRING(header)
-        size = PyBytes_GET_SIZE(header)
-    else:
-        raise TypeError("header must be str or bytes")
-    if PyUnicode_KIND(name) != PyUnicode_1BYTE_KIND:
-        return None
-    key = <octets>PyUnicode_DATA(name)
-    key_size = PyUnicode_GET_LENGTH(name)
-    if key_size == 0 or size < key_size or max_bytes < 0:
-        return None
-    cdef bint is_cut = size > max_bytes
-    # The octet behind the last one that counts may still be the semicolon of its pair.
-    cdef octets end = at + (max_bytes + 1 if is_cut else size)
     cdef octets stop
-    cdef octets start
-    while max_pairs > 0:
-        stop = <octets>memchr(at, c";", end - at)
-        if stop is NULL:
-            if is_cut:
-                return None  # a cut pair is no pair
-            stop = end
-        start = skip_blanks(at, stop)
-        if stop - start > key_size and start[0] == key[0] and memcmp(start, key, key_size) == 0:
-            start = skip_blanks(start + key_size, stop)
-            if start < stop and start[0] == c"=":
-                if skip <= 0:
-                    # Names end at the first `=` and have no blanks around them.
-                    if memchr(key, c"=", key_size) or is_blank(key[key_size - 1]):
-                        return None
-                    return decoded(start + 1, stop)
-                skip -= 1
-        if stop == end:
-            return None
-        at = stop + 1
-        max_pairs -= 1
-    return None
-
-
-cdef inline bint is_blank(unsigned char octet) noexcept nogil:
-    return octet == c" " or octet == c"\t"
-
-
-cdef inline octets skip_blanks(octets at, octets stop) noexcept nogil:
-    while at < stop and is_blank(at[0]):
-        at += 1
-    return at
-
-
-cdef inline bint is_ascii(octets at, octets stop) noexcept nogil:
-    cdef unsigned char seen = 0
-    while at < stop:
-        seen |= at[0]
-        at += 1
-    return seen < 0x80
-
-
-cdef inline int hex_value(unsigned char octet) noexcept nogil:
-    """What a hex digit is worth, -1 for anything else."""
-    if c"0" <= octet <= c"9":
-        return octet - c"0"
-    octet |= 0x20
-    if c"a" <= octet <= c"f":
-        return octet - c"a" + 10
-    return -1
-
-
-cdef object decoded(octets at, octets stop):
-    """What stands for the value between `at` and `stop`: without blanks, quotes, escapes."""
-    at = skip_blanks(at, stop)
-    while stop > at and is_blank((stop - 1)[0]):
-        stop -= 1
-    if stop - at > 1 and at[0] == c'"' and (stop - 1)[0] == c'"':
-        at += 1
-        stop -= 1
-    cdef octets escape = <octets>memchr(at, c"%", stop - at) if stop > at else NULL
-    if escape is NULL:
-        return PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, at, stop - at)
-    # As UTF-8 each octet takes two at most.
-    cdef unsigned char stack[STACK]
-    cdef unsigned char* room = stack
-    if 2 * (stop - at) > STACK:
-        room = <unsigned char*>PyMem_Malloc(2 * (stop - at))
-        if room is NULL:
-            raise MemoryError
-    try:
-        return unescaped(at, stop, escape, room)
-    finally:
-        if room != stack:
-            PyMem_Free(room)
-
-
-cdef object unescaped(octets at, octets stop, octets escape, unsigned char* room):
-    """The text whose first escape is at `escape`, or the same text where it is malformed."""
-    cdef octets text = at
-    cdef unsigned char* into = room
-    cdef bint ascii = is_ascii(at, stop)
-    cdef int high, low
-    while escape is not NULL:
-        into = put_utf8(at, escape, into, ascii)
-        if stop - escape < 3:
-            break
-        high, low = hex_value(escape[1]), hex_value(escape[2])
-        if high < 0 or low < 0:
-            break
-        into[0] = <unsigned char>(high << 4 | low)
-        into += 1
-        at = escape + 3
-        escape = <octets>memchr(at, c"%", stop - at) if at < stop else NULL
-    else:
-        into = put_utf8(at, stop, into, ascii)
-        try:
-            return PyUnicode_DecodeUTF8(<char*>room, into - room, NULL)
-        except UnicodeDecodeError:
-            pass
-    return PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, text, stop - text)
-
-
-cdef inline unsigned char* put_utf8(
-    octets at, octets stop, unsigned char* into, bint ascii
-) noexcept nogil:
-    """Write Latin-1 octets as UTF-8. A raw character stays whole, as no escape may join it."""
-    if ascii:
-        memcpy(into, at, stop - at)
-        return into + (stop - at)
-    while at < stop:
-        if at[0] < 0x80:
-            into[0] = at[0]
-            into += 1
-        else:
-            into[0] = 0xC0 | at[0] >> 6
-            into[1] = 0x80 | at[0] & 0x3F
-            into += 2
-        at += 1
-    return into
+    cdef octets at = located(header, name, skip, max_bytes, max_pairs, &stop)
+    return None if at is NULL else decoded(at, stop)
 
 
 def serialize(
@@ -230,11 +81,6 @@ def serialize(
 cdef inline bint is_given(object text) noexcept:
     """Whether a text attribute is there: None and "" leave it out."""
     return text is not None and not (PyUnicode_Check(text) and PyUnicode_GET_LENGTH(text) == 0)
-
-
-cdef inline char* put(char* into, const char* text, Py_ssize_t size) noexcept nogil:
-    memcpy(into, text, size)
-    return into + size
 
 
 cdef inline bint is_alphanumeric(unsigned char octet) noexcept nogil:

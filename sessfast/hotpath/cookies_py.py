@@ -8,6 +8,7 @@ one cookie pass for another.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import string
@@ -30,12 +31,13 @@ _DOMAIN = re.compile(
 )
 _PATH = re.compile(r"[ -:=-~]+")
 _RESERVED = re.compile(r"[^A-Za-z0-9\-_.!~*'()]+")
+_SIGNED = re.compile(r"[A-Za-z0-9\-_.!~*'():/+]*")  # the characters of signed ids
 
 _PAIR_LIMIT = 4096  # octets of name and value, RFC 6265bis s5.6: browsers drop what is longer
 _ATTRIBUTE_LIMIT = 1024  # octets of one attribute's value, same section
 _EXPIRES_LIMIT = 8.64e12  # seconds from the epoch: the last day a JavaScript Date knows
 _MAX_AGE_LIMIT = 2**63
-_FOUR_CENTURIES = 12_622_780_800  # seconds: the calendar repeats, weekdays too
+_FOUR_CENTURIES = 146_097  # days: the calendar repeats, weekdays too
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -72,7 +74,9 @@ def find(
             except UnicodeEncodeError:
                 return None
     elif isinstance(header, bytes):
-        header = header[: max(max_bytes, 0) + 1].decode("latin-1")
+        if len(header) > max_bytes:
+            header = header[: max(max_bytes, 0) + 1]
+        header = header.decode("latin-1")
     else:
         raise TypeError("header must be str or bytes")
     end = len(header)
@@ -92,13 +96,16 @@ def find(
             or not header[max(start, header.rfind(";", start, at) + 1) : at].strip(_BLANKS)
         ):
             equals = at + len(name)
-            if header[equals : equals + 1] in (" ", "\t"):
+            if equals < stop and header[equals] in _BLANKS:
                 equals = stop - len(header[equals:stop].lstrip(_BLANKS))
             if equals < stop and header[equals] == "=":
                 if skip <= 0:
                     if at >= max_pairs and header.count(";", 0, at) >= max_pairs:
                         return None
-                    return _value(header[equals + 1 : stop]) if _is_findable(name) else None
+                    # names end at the first `=` and have no blanks around them
+                    if "=" in name or name.strip(_BLANKS) != name or not name:
+                        return None
+                    return _value(header[equals + 1 : stop])
                 skip -= 1
         start = stop + 1
         at = header.find(name, start, end)
@@ -110,22 +117,24 @@ def gathered(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
     HTTP/2 splits the header, so several are joined, in linear time (R-41).
     """
-    found = [value for name, value in headers if name == b"cookie"]
+    found = []
+    for name, value in headers:
+        if name == b"cookie":
+            found.append(value)
     return found[0] if len(found) == 1 else b"; ".join(found)
-
-
-def _is_findable(name: str) -> bool:
-    """Whether a pair can have this name at all."""
-    return name.strip(_BLANKS) == name != "" and "=" not in name and ";" not in name
 
 
 def _value(text: str) -> str:
     """What stands for the value `text`: without blanks, quotes and escapes."""
     value = text.strip(_BLANKS)
-    if value[:1] == '"' == value[-1:] and len(value) > 1:
+    if len(value) > 1 and value[0] == '"' == value[-1]:
         value = value[1:-1]
     if "%" not in value:
         return value
+    # What a signed id has escaped: none of these can be a part of another escape.
+    text = value.replace("%3A", ":").replace("%2F", "/").replace("%2B", "+")
+    if "%" not in text:
+        return text
     # A raw character is whole UTF-8 here, so it can neither end nor go on what escapes began.
     head, *pieces = value.encode().split(b"%")
     try:
@@ -166,7 +175,10 @@ def serialize(
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         raise ValueError("argument name is invalid")
     try:
-        text = _RESERVED.sub(_escaped, value)
+        if _SIGNED.fullmatch(value):
+            text = value.replace(":", "%3A").replace("/", "%2F").replace("+", "%2B")
+        else:
+            text = _RESERVED.sub(_escaped, value)
     except (TypeError, UnicodeEncodeError):
         raise ValueError("argument value is invalid") from None
     if len(name) + len(text) > _PAIR_LIMIT:
@@ -222,12 +234,18 @@ def _date(expires: float) -> str:
         or not -_EXPIRES_LIMIT <= expires <= _EXPIRES_LIMIT
     ):
         raise ValueError("option expires is invalid")
+    days, second = divmod(math.floor(expires), 86400)
+    minute, second = divmod(second, 60)
+    hour, minute = divmod(minute, 60)
+    return f"{_day(days)} {hour:02}:{minute:02}:{second:02} GMT"
+
+
+@functools.lru_cache(maxsize=16)
+def _day(days: int) -> str:
+    """The date so many days after 1970-01-01."""
     # Moved to 1970-2369, where every platform's gmtime works.
-    cycles, seconds = divmod(math.floor(expires), _FOUR_CENTURIES)
-    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(seconds)
+    cycles, days = divmod(days, _FOUR_CENTURIES)
+    year, month, day, _, _, _, weekday, *_ = time.gmtime(86400 * days)
     year += 400 * cycles
     sign = "-" if year < 0 else ""
-    return (
-        f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {sign}{abs(year):04} "
-        f"{hour:02}:{minute:02}:{second:02} GMT"
-    )
+    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {sign}{abs(year):04}"

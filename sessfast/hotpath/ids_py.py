@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
+import os
+from binascii import b2a_base64
 
 REVISION = 1
+
+_URLSAFE = bytes.maketrans(b"+/", b"-_")  # from one base64 to the other
 
 
 def new_id() -> str:
@@ -12,4 +15,4 @@ def new_id() -> str:
 
     OSError: the source failed. There is no weaker second source.
     """
-    return secrets.token_urlsafe(24)
+    return b2a_base64(os.urandom(24))[:32].translate(_URLSAFE).decode()

@@ -6,53 +6,29 @@ compressions per key that is tried. The MAC of a cookie is compared as octets.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from cpython.unicode cimport PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_GET_LENGTH
+from cpython.unicode cimport (
+    PyUnicode_AsUTF8String, PyUnicode_Check, PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH)
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
-from sessfast.hotpath.cookies_cy import find, gathered
-
-ctypedef const uint8_t* octets
+from sessfast.hotpath.pairs cimport cookie_header, decoded, decoded_ascii, located, octets
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
     void* PyUnicode_DATA(object text)
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
-    object PyUnicode_Substring(object text, Py_ssize_t start, Py_ssize_t end)
-    int PyUnicode_Tailmatch(
-        object text, object part, Py_ssize_t start, Py_ssize_t end, int direction
-    ) except -1
-    const Py_ssize_t PY_SSIZE_T_MAX
-
-cdef extern from "sha256.h":
-    ctypedef struct sf_key:
-        pass
-    ctypedef void (*sf_compress)(uint32_t* state, octets data, size_t blocks) noexcept nogil
-    const char* SF_STANDARD
-    const char* SF_URLSAFE
-    sf_compress sf_best() nogil
-    void sf_compress_scalar(uint32_t* state, octets data, size_t blocks) noexcept nogil
-    const char* sf_name(sf_compress compress) nogil
-    void sf_set_key(sf_compress compress, sf_key* key, octets secret, size_t size) nogil
-    void sf_mac(
-        sf_compress compress, const sf_key* key, octets data, size_t size, uint8_t* mac
-    ) nogil
-    void sf_sha256(
-        sf_compress compress, octets data, size_t size, uint8_t* digest
-    ) nogil
-    bint sf_same(octets first, octets second) nogil
-    void sf_encode(const char* alphabet, octets data, size_t size, char* text) nogil
-    bint sf_decode(octets text, uint8_t* mac) nogil
-    void sf_wipe(void* data, size_t size) nogil
 
 REVISION = 1
 
-ABSENT, MALFORMED, FORGED, SIGNED = range(4)
+cpdef enum:
+    ABSENT, MALFORMED, FORGED, SIGNED
 
 cdef enum:
     DIGEST = 32
     MAC_CHARS = 43  # base64 of 32 octets without its padding
+    FINGERPRINT_CHARS = 32
+    ROOM = 512      # octets of a cookie's value that are decoded without the heap
 
 
 def cpu_path():
@@ -78,10 +54,6 @@ def sha256(bytes data not None, str path not None="auto"):
 cdef class Keyring:
     # Up to the dashes, inspect reads the signature.
     """Keyring(secrets)\n--\n\nAs `signing_py.Keyring`: the first key signs, all verify."""
-
-    cdef sf_key* keys
-    cdef Py_ssize_t count
-    cdef sf_compress compress
 
     def __cinit__(self, secrets):
         cdef Py_ssize_t index
@@ -160,18 +132,12 @@ cdef class Keyring:
         self, header, name, prefix, skip=0, most=1, max_bytes=16384, max_pairs=256
     ):
         """As `signing_py.Keyring.first_signed`: (verdict, value, key, seen)."""
-        return self.first(header, name, prefix, skip, most, max_bytes, max_pairs)
+        return self.first(header, name, prefix, skip, most, max_bytes, max_pairs, None)[:4]
 
-    def claim(self, headers, name, prefix, skip, most, max_bytes, max_pairs, index):
+    cpdef tuple claim(self, headers, name, prefix, skip, most, max_bytes, max_pairs, index):
         """As `signing_py.Keyring.claim`: (verdict, value, key, seen, fingerprint)."""
-        header = headers if PyUnicode_Check(headers) else gathered(headers)
-        verdict, value, key, seen = self.first(
-            header, name, prefix, skip, most, max_bytes, max_pairs
-        )
-        fingerprint = None
-        if index is not None and value is not None:
-            fingerprint = index.fingerprint(value)
-        return verdict, value, key, seen, fingerprint
+        header = headers if PyUnicode_Check(headers) else cookie_header(headers)
+        return self.first(header, name, prefix, skip, most, max_bytes, max_pairs, index)
 
     cdef tuple first(
         self,
@@ -180,32 +146,57 @@ cdef class Keyring:
         prefix,
         Py_ssize_t seen,
         Py_ssize_t last,
-        max_bytes,
-        max_pairs,
+        Py_ssize_t max_bytes,
+        Py_ssize_t max_pairs,
+        index,
     ):
-        cdef Py_ssize_t key, start, size
-        verdict = ABSENT
+        cdef char room[ROOM]
+        cdef octets at
+        cdef octets stop
+        cdef Py_ssize_t size, key, start_size
+        cdef bint is_ascii
+        cdef int verdict = ABSENT
+        if not PyUnicode_Check(prefix):
+            raise TypeError("prefix must be str")
+        # As UTF-8, what has a lone surrogate is the start of no text.
+        start = None if PyUnicode_IS_ASCII(prefix) else prefix.encode("utf-8", "surrogatepass")
+        start_size = PyUnicode_GET_LENGTH(prefix) if start is None else PyBytes_GET_SIZE(start)
         while seen < last:
-            text = find(header, name, seen, max_bytes, max_pairs)
-            if text is None:
+            at = located(header, name, seen, max_bytes, max_pairs, &stop)
+            if at is NULL:
                 break
             seen += 1
-            if not PyUnicode_Tailmatch(text, prefix, 0, PY_SSIZE_T_MAX, -1):
-                if PyUnicode_GET_LENGTH(text):
+            size = decoded_ascii(at, stop, room, ROOM)
+            is_ascii = size >= 0
+            if is_ascii:
+                at = <octets>room
+            else:
+                text = PyUnicode_AsUTF8String(decoded(at, stop))
+                at, size = <octets>PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text)
+            if size < start_size or memcmp(
+                at, PyUnicode_DATA(prefix) if start is None else PyBytes_AS_STRING(start), start_size
+            ):
+                if size:
                     verdict = MALFORMED
                 continue
-            start, size = PyUnicode_GET_LENGTH(prefix), PyUnicode_GET_LENGTH(text)
-            if PyUnicode_IS_ASCII(text):
-                key = self.key_of(<octets>PyUnicode_DATA(text) + start, size - start)
-            else:
-                key = self.verify(text[start:])
+            at += start_size
+            size -= start_size
+            key = self.key_of(at, size)
+            size -= MAC_CHARS + 1
             if key < 0:
                 verdict = FORGED
-            elif size - start == MAC_CHARS + 1:
+            elif size == 0:
                 verdict = MALFORMED
             else:
-                return SIGNED, PyUnicode_Substring(text, start, size - MAC_CHARS - 1), key, seen
-        return verdict, None, -1, seen
+                if is_ascii:
+                    value = PyUnicode_New(size, 0x7F)
+                    memcpy(PyUnicode_DATA(value), at, size)
+                else:
+                    value = PyUnicode_DecodeUTF8(<const char*>at, size, NULL)
+                if index is None:
+                    return SIGNED, value, key, seen, None
+                return SIGNED, value, key, seen, (<Keyring?>index).fingerprint_of(at, size)
+        return verdict, None, -1, seen, None
 
     cdef Py_ssize_t key_of(self, octets at, Py_ssize_t size) noexcept:
         """Index of the first key that signed these octets, or -1."""
@@ -226,9 +217,13 @@ cdef class Keyring:
         """As `signing_py.Keyring.fingerprint`: 32 characters of base64url from its MAC."""
         cdef uint8_t mac[DIGEST]
         self.mac_of(value, mac)
-        text = PyUnicode_New(32, 0x7F)
-        sf_encode(SF_URLSAFE, mac, 24, <char*>PyUnicode_DATA(text))
-        return text
+        return fingerprint_text(mac)
+
+    cdef str fingerprint_of(self, octets at, Py_ssize_t size):
+        """The fingerprint of the text that has these octets as UTF-8."""
+        cdef uint8_t mac[DIGEST]
+        sf_mac(self.compress, self.keys, at, size, mac)
+        return fingerprint_text(mac)
 
     cdef int mac_of(self, object value, uint8_t* mac) except -1:
         """The MAC of a str under the first key."""
@@ -255,3 +250,9 @@ cdef class Keyring:
             mac,
         )
         return 0
+
+
+cdef inline str fingerprint_text(octets mac):
+    text = PyUnicode_New(FINGERPRINT_CHARS, 0x7F)
+    sf_encode(SF_URLSAFE, mac, 24, <char*>PyUnicode_DATA(text))
+    return text

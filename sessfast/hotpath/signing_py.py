@@ -8,11 +8,10 @@ inner and outer pad, so that a MAC hashes the text and 32 octets, not the key ag
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64encode
 from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from hmac import compare_digest
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sessfast.hotpath.cookies_py import find, gathered
 
@@ -24,6 +23,8 @@ _BLOCK = 64  # octets that SHA-256 takes at a time
 _INNER = bytes(octet ^ 0x36 for octet in range(256))
 _OUTER = bytes(octet ^ 0x5C for octet in range(256))
 _MAC_CHARS = 43  # base64 of 32 octets without its padding
+_FINGERPRINT_CHARS = 32
+_URLSAFE = bytes.maketrans(b"+/", b"-_")  # from one base64 to the other
 
 
 def cpu_path() -> str:
@@ -70,7 +71,7 @@ class Keyring:
         ValueError: value has lone surrogates, which have no UTF-8.
         Source: npm cookie-signature 1.0.7
         """
-        mac = self._mac(0, _utf8(value))
+        mac = _mac(self._states[0], _utf8(value))
         return f"{value}.{b2a_base64(mac)[:_MAC_CHARS].decode()}"
 
     def verify(self, text: str) -> int:
@@ -89,8 +90,8 @@ class Keyring:
         except UnicodeEncodeError:
             return -1
         given = mac.encode()
-        for index in range(len(self._states)):
-            if compare_digest(b2a_base64(self._mac(index, data))[:_MAC_CHARS], given):
+        for index, state in enumerate(self._states):
+            if compare_digest(b2a_base64(_mac(state, data))[:_MAC_CHARS], given):
                 return index
         return -1
 
@@ -99,7 +100,8 @@ class Keyring:
 
         They are the first 24 octets of its MAC. ValueError: value has lone surrogates.
         """
-        return urlsafe_b64encode(self._mac(0, _utf8(value))[:24]).decode()
+        mac = _mac(self._states[0], _utf8(value))
+        return b2a_base64(mac[:24])[:_FINGERPRINT_CHARS].translate(_URLSAFE).decode()
 
     def first_signed(
         self,
@@ -119,26 +121,8 @@ class Keyring:
         seen: how many cookies of that name were looked at, the skipped ones included.
         Never raises on content. An empty text counts as malformed, an empty cookie as absent.
         """
-        verdict = ABSENT
-        while skip < most:
-            text = find(header, name, skip, max_bytes, max_pairs)
-            if text is None:
-                break
-            skip += 1
-            if not text.startswith(prefix):
-                if text:
-                    verdict = MALFORMED
-                continue
-            signed = text[len(prefix) :]
-            key = self.verify(signed)
-            if key < 0:
-                verdict = FORGED
-                continue
-            value = signed[: -_MAC_CHARS - 1]
-            if value:
-                return SIGNED, value, key, skip
-            verdict = MALFORMED
-        return verdict, None, -1, skip
+        headers = header if isinstance(header, str) else [(b"cookie", header)]
+        return self.claim(headers, name, prefix, skip, most, max_bytes, max_pairs, None)[:4]
 
     def claim(
         self,
@@ -157,17 +141,36 @@ class Keyring:
         no value. One call, because a server makes it for every request.
         """
         header = headers if isinstance(headers, str) else gathered(headers)
-        found = self.first_signed(header, name, prefix, skip, most, max_bytes, max_pairs)
-        value = found[1]
-        return *found, None if index is None or value is None else index.fingerprint(value)
+        verdict = ABSENT
+        while skip < most:
+            text = find(header, name, skip, max_bytes, max_pairs)
+            if text is None:
+                break
+            skip += 1
+            if not text.startswith(prefix):
+                if text:
+                    verdict = MALFORMED
+                continue
+            signed = text[len(prefix) :]
+            key = self.verify(signed)
+            if key < 0:
+                verdict = FORGED
+                continue
+            value = signed[: -_MAC_CHARS - 1]
+            if value:
+                made = None if index is None else index.fingerprint(value)
+                return SIGNED, value, key, skip, made
+            verdict = MALFORMED
+        return verdict, None, -1, skip, None
 
-    def _mac(self, index: int, data: bytes) -> bytes:
-        inner, outer = self._states[index]
-        inner = inner.copy()
-        inner.update(data)
-        outer = outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
+
+def _mac(state: tuple[Any, Any], data: bytes) -> bytes:
+    """The MAC of `data` under the key that was taken into these two."""
+    inner, outer = state[0].copy(), state[1].copy()
+    inner.update(data)
+    outer.update(inner.digest())
+    mac: bytes = outer.digest()
+    return mac
 
 
 def _utf8(value: str) -> bytes:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
+import msgspec
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from sessfast.hotpath import BACKEND, Keyring, TTLTable, find
+from sessfast.hotpath import BACKEND, Keyring, TTLTable, find, plain_writer, unwrap, wrap, wraps
 
 Guard = Callable[..., Any]
 
@@ -22,6 +24,10 @@ WILD = (0, 8, 1 << 46)  # nothing is ever mapped there
 TEXT = st.text() | st.text(st.sampled_from('sid=;," %\t\\\0é\ud800.:ABCs')) | st.binary()
 KEYS = st.sampled_from(["a", "b", "c", "d" * 40])
 NUMBERS = st.integers(0, 1000)
+DATA = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
 CALLS = st.one_of(
     st.tuples(st.just("get"), KEYS, NUMBERS),
     st.tuples(st.just("create"), KEYS, st.binary(max_size=300), NUMBERS, NUMBERS),
@@ -37,6 +43,7 @@ CALLS = st.one_of(
 def fuzz(guarded: Guard, examples: int) -> None:
     """Many calls of every compiled function that sees what a client or a store sends."""
     keyring = Keyring([b"one", b"two" * 40])
+    writer = plain_writer(-(2**63), 2**64 - 1, 0.0, inf, True, 64, 10_000)
     how = settings(max_examples=examples, deadline=None, database=None)
 
     @seed(1)
@@ -54,13 +61,44 @@ def fuzz(guarded: Guard, examples: int) -> None:
 
     @seed(1)
     @how
+    @given(header=TEXT, prefix=st.text(max_size=3), limits=st.tuples(*[NUMBERS] * 4))
+    def claims(header: str | bytes, prefix: str, limits: tuple[int, ...]) -> None:
+        pairs = [(b"host", b"x"), (b"cookie", b"sid=s:" + keyring.sign("a").encode())]
+        if isinstance(header, bytes):
+            pairs.insert(header[:1] < b"a", (b"cookie", header))
+        guarded(keyring.claim, pairs, "sid", prefix, *limits, keyring)
+        guarded(keyring.claim, str(header), "sid", prefix, *limits, None)
+
+    @seed(1)
+    @how
+    @given(key=st.text(), blob=st.binary(), end=st.floats(-1e13, 1e13), place=NUMBERS)
+    def reads(key: str, blob: bytes, end: float, place: int) -> None:
+        record = guarded(wrap, key.encode("utf-8", "replace").decode(), b'{"a":"b"}', 1e9, end, {})
+        for damaged in (blob, record[:place], record[:place] + blob, record + blob):
+            guarded(wraps, damaged, blob)
+            try:
+                guarded(unwrap, key, damaged, lambda *rest: rest)
+            except (msgspec.MsgspecError, ValueError):
+                pass
+
+    @seed(1)
+    @how
+    @given(data=st.dictionaries(st.text(), DATA))
+    def writes(data: dict[str, Any]) -> None:
+        try:
+            guarded(writer.write, data)
+        except UnicodeEncodeError:
+            pass
+
+    @seed(1)
+    @how
     @given(calls=st.lists(CALLS, max_size=60))
     def keeps(calls: list[tuple[Any, ...]]) -> None:
         table = TTLTable(3, 2000)
         for name, *arguments in calls:
             guarded(getattr(table, name), *arguments)
 
-    for run in (finds, verifies, keeps):
+    for run in (finds, verifies, claims, reads, writes, keeps):
         run()
 
 

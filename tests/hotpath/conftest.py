@@ -42,6 +42,18 @@ def cookies(backend: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def envelope(backend: str) -> ModuleType:
+    """A twin of the module of the native record's envelope."""
+    return load("envelope", backend)
+
+
+@pytest.fixture(scope="session")
+def plain(backend: str) -> ModuleType:
+    """A twin of the module that writes plain data."""
+    return load("plain", backend)
+
+
+@pytest.fixture(scope="session")
 def signing(backend: str) -> ModuleType:
     """A twin of the module that signs."""
     return load("signing", backend)

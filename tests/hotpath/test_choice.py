@@ -11,28 +11,38 @@ from types import ModuleType
 
 import pytest
 
-MODULES = ("cookies", "signing", "ids", "ttltable")
+MODULES = ("cookies", "envelope", "ids", "plain", "signing", "ttltable")
 
 TELL = """
     import sys
     from sessfast import hotpath
-    chosen = [hotpath.find, hotpath.serialize, hotpath.Keyring, hotpath.new_id, hotpath.TTLTable]
+    chosen = [
+        hotpath.find, hotpath.serialize, hotpath.wrap, hotpath.new_id, hotpath.plain_writer,
+        hotpath.Keyring, hotpath.TTLTable,
+    ]
     print(hotpath.BACKEND, *[thing.__module__.rpartition(".")[2] for thing in chosen])
 """
 
-# Stand-ins for built extensions, so that these tests need no compiler.
+# Stand-ins for built extensions, so that these tests need no compiler, and for the package
+# around them, whose own compiled files know the real ones.
 FAKE = """
-    import sys, types
-    for name in ("cookies", "signing", "ids", "ttltable"):
+    import importlib.util, sys, types
+    places = importlib.util.find_spec("sessfast").submodule_search_locations
+    sys.modules["sessfast"] = types.ModuleType("sessfast")
+    sys.modules["sessfast"].__path__ = list(places)
+    for name in ("cookies", "envelope", "ids", "plain", "signing", "ttltable"):
         fake = types.ModuleType(f"sessfast.hotpath.{name}_cy")
         fake.REVISION = 1
-        for thing in ("find", "gathered", "serialize", "Keyring", "cpu_path", "new_id", "TTLTable"):
+        for thing in (
+            "find", "gathered", "serialize", "Keyring", "cpu_path", "new_id", "TTLTable",
+            "plain_writer", "wrap", "unwrap", "wraps",
+        ):
             setattr(fake, thing, type(thing, (), {"__module__": fake.__name__}))
         sys.modules[fake.__name__] = fake
 """
 
-PURE = "pure cookies_py cookies_py signing_py ids_py ttltable_py"
-COMPILED = "compiled cookies_cy cookies_cy signing_cy ids_cy ttltable_cy"
+PURE = "pure cookies_py cookies_py envelope_py ids_py plain_py signing_py ttltable_py"
+COMPILED = "compiled cookies_cy cookies_cy envelope_cy ids_cy plain_cy signing_cy ttltable_cy"
 
 
 def run(*scripts: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,8 @@ PUBLIC = {
     "cookies": ["REVISION", "find", "serialize"],
     "signing": ["REVISION", "Keyring", "cpu_path", "ABSENT", "MALFORMED", "FORGED", "SIGNED"],
     "ids": ["REVISION", "new_id"],
+    "envelope": ["REVISION", "wrap", "unwrap", "wraps"],
+    "plain": ["REVISION", "plain_writer"],
 }
 
 CALLS = [
@@ -32,6 +34,11 @@ CALLS = [
     ("signing", "Keyring.claim"),
     ("cookies", "gathered"),
     ("signing", "Keyring.__reduce__"),
+    ("envelope", "wrap"),
+    ("envelope", "unwrap"),
+    ("envelope", "wraps"),
+    ("plain", "plain_writer"),
+    ("plain", "PlainWriter.write"),
 ]
 
 
