@@ -14,6 +14,7 @@ from sessfast.options import CookieOptions, SessionOptions
 from sessfast.records import Read, Sent, shorten
 from sessfast.stores.opening import resolve
 
+from .drivers import async_driver
 from .lifecycle import Lifecycle
 from .policy import Policy
 from .report import Report
@@ -73,7 +74,7 @@ class Setup:
         self.options = options = options_from(given, keywords)
         clock = clock or time.time
         self.policy = Policy(options)
-        self.store = resolve(options.store, clock)
+        self.store = resolve(options.store, clock, asynchronous=driver is async_driver)
         self.report = Report(options.observer)
         self.rules = Lifecycle(
             options, self.policy, codec_for(options.codec), clock, self.report.listener

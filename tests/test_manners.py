@@ -21,8 +21,9 @@ ROOT = Path(__file__).parent.parent
 # Belongs to extras, to development, or to nobody who imports a session library.
 STRANGERS = (
     "Cython", "aiohttp", "cysignals", "django", "fastapi", "flask", "gevent", "http.cookies",
-    "httpx", "hypothesis", "marshmallow", "memcache", "multiprocessing", "pydantic", "pylibmc",
-    "pymemcache", "pymongo", "pytest", "redis", "sqlalchemy", "sqlite3", "starlette", "tornado",
+    "httpx", "hypothesis", "lmdb", "marshmallow", "memcache", "multiprocessing", "pydantic",
+    "pylibmc", "pymemcache", "pymongo", "pytest", "redis", "sqlalchemy", "sqlite3", "starlette",
+    "tornado",
     "uvicorn", "valkey", "wsgiref",
 )  # fmt: skip
 
@@ -30,7 +31,10 @@ PROBE = """
 import asyncio, faulthandler, gc, importlib, json, logging, os, pkgutil, signal, sys, threading
 import warnings
 
-APART = ("sessfast.demo", "sessfast.ops")
+APART = (
+    "sessfast.demo", "sessfast.ops", "sessfast.stores.lmdb", "sessfast.stores.postgres",
+    "sessfast.stores.redis",
+)
 CLOCKS = {
     "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns",
     "process_time", "process_time_ns", "thread_time", "clock_gettime", "clock_gettime_ns",
