@@ -73,7 +73,7 @@ class InlineDriver:
         claimed = loading.begin(session)
         while claimed is not None:
             try:
-                reply = self.get(claimed[0])
+                reply = self.get(claimed[4])
             except Exception as error:
                 loading.fail(session, claimed, as_store_error("get", error))
                 return

@@ -52,7 +52,7 @@ class Loading:
         claimed = self.begin(session)
         while claimed is not None:
             try:
-                reply = yield "get", (claimed[0],)
+                reply = yield "get", (claimed[4],)
             except StoreError as error:
                 return self.fail(session, claimed, error)
             claimed = self.feed(session, claimed, reply)
@@ -98,14 +98,17 @@ class Loading:
         if policy.reads_warily and (refusal := policy.refuses(cookies, session._secure)):
             self._be_new(session, *refusal)
             return None
-        verdict, sid, key_index, seen, key = policy.claim(
+        claimed: Any = policy.keyring.claim(
             cookies, policy.name, "s:", skip, policy.candidates,
             policy.max_bytes, policy.max_pairs, policy.index,
         )  # fmt: skip
-        if sid is not None:
-            return key or policy.store_key(sid), sid, key_index, seen
-        self._be_new(session, refused or VERDICTS[verdict], seen)
-        return None
+        sid = claimed[1]
+        if sid is None:
+            self._be_new(session, refused or VERDICTS[claimed[0]], claimed[3])
+            return None
+        if claimed[4] is None:
+            return (*claimed[:4], policy.store_key(sid))
+        return claimed
 
     def feed(
         self,
@@ -115,7 +118,7 @@ class Loading:
         degraded: StoreError | None = None,
     ) -> Claimed | None:
         """Take the store's answer: None where the session is open now, else the next to load."""
-        key, sid, key_index, candidates = claimed
+        _, sid, key_index, candidates, key = claimed
         if reply is None:
             return self.begin(session, candidates, Read.UNKNOWN_ID)
         blob, version, expires = reply
@@ -175,7 +178,7 @@ class Loading:
         if self.raises:
             session._request = error
             raise error
-        copy = self.saving.recall(claimed[0], self.clock())
+        copy = self.saving.recall(claimed[4], self.clock())
         if copy is None:
             self._be_new(session, Read.STORE_DOWN, claimed[3], error)
         else:

@@ -52,7 +52,6 @@ class Policy:
         self.static_cookie = options.cookie if isinstance(options.cookie, CookieOptions) else None
         self.max_age = seconds(self.static_cookie.max_age) if self.static_cookie else None
         self.candidates = 1 if options.duplicates == "first" else MAX_CANDIDATES
-        self.claim = self.keyring.claim
         self.rejects_duplicates = options.duplicates == "reject"
         self.max_bytes, self.max_pairs = options.max_cookie_header, options.max_cookie_pairs
         self.refuses_insecure = (
@@ -69,6 +68,7 @@ class Policy:
         # the Set-Cookie value behind name and value; None where it must not travel
         self.plain_attributes: tuple[Mapping[str, Any], ...] = ()
         self.plain_ends: tuple[str | None, ...] = ()
+        self.plain_start = serialize(options.name, "s:", path=None, http_only=False)
         if self.static_cookie is not None:
             endless = {"original_max_age": None, "expires": None}
             self.plain_attributes = tuple(
@@ -191,8 +191,11 @@ class Policy:
         end = self.plain_ends[secure]
         if end is None:
             return None
-        value = "s:" + self.keyring.sign(sid)
-        return serialize(self.name, value, path=None, http_only=False) + end
+        header = self.keyring.stamped(self.plain_start, sid, end)
+        if header is None:  # an id of the app's own making
+            value = "s:" + self.keyring.sign(sid)
+            return serialize(self.name, value, path=None, http_only=False) + end
+        return header
 
     def set_cookie(
         self,

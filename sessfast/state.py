@@ -11,9 +11,9 @@ from sessfast.hotpath import take_over
 from sessfast.records import Meta, Read, Sent, Tell
 from sessfast.session_cookie import SessionCookie
 
-# A cookie that was believed, its record still to be loaded: store key, sid, which secret signed
-# it, how many cookies were looked at. A plain tuple, as all that a request builds on its way.
-Claimed = tuple[str, str, int, int]
+# A cookie that was believed, its record still to be loaded: verdict, sid, which secret signed it,
+# how many cookies were looked at, store key. It is what `Keyring.claim` returns.
+Claimed = tuple[int, str, int, int, str]
 Call = tuple[str, tuple[Any, ...]]  # a store call that is to be made: verb, arguments
 Steps = Generator[Call, Any, Any]  # the calls of one deed, each sent its reply
 

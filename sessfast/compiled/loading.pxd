@@ -15,7 +15,7 @@ cdef class Loading:
     cdef public double plenty
     cdef public bint raises
 
-    @cython.locals(policy=Policy)
+    @cython.locals(policy=Policy, claimed=tuple)
     cpdef begin(self, Session session, int skip=*, refused=*)
     @cython.locals(state=State, now=double)
     cpdef feed(self, Session session, tuple claimed, reply, degraded=*)

@@ -1,6 +1,13 @@
+cimport cython
+
+# the .py imports the class by its own name from elsewhere, which rules the same name out here
+from sessfast.hotpath.signing_cy cimport Keyring as CompiledKeyring
+
+
 cdef class Policy:
-    cdef public object options, name, keyring, index, static_cookie, max_age, claim
+    cdef public object options, name, plain_start, static_cookie, max_age
     cdef public object max_bytes, max_pairs, idle, absolute, touch_after, default_idle, candidates
+    cdef public CompiledKeyring keyring, index
     cdef public tuple plain_attributes, plain_ends
     cdef public bint is_express, rejects_duplicates, refuses_insecure, reads_warily
 

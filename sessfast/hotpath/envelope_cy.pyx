@@ -15,10 +15,10 @@ from libc.string cimport memcmp, memcpy
 
 import msgspec
 
-from sessfast.hotpath.numerals cimport put_decimal, thousandths
 from sessfast.hotpath.envelope_py import unwrap as unwrap_any
 from sessfast.hotpath.envelope_py import wrap as wrap_any
 from sessfast.hotpath.envelope_py import wraps as wraps_any
+from sessfast.hotpath.numerals cimport put_decimal, thousandths
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)

@@ -28,6 +28,9 @@ cdef class Keyring:
     cdef sf_key* keys
     cdef Py_ssize_t count
     cdef sf_compress compress
+    cpdef str sign(self, value)
+    cpdef stamped(self, str head, str sid, str tail)
+    cpdef str fingerprint(self, value)
     cpdef tuple claim(self, headers, name, prefix, skip, most, max_bytes, max_pairs, index)
     cdef tuple first(
         self,

@@ -28,6 +28,7 @@ cdef enum:
     DIGEST = 32
     MAC_CHARS = 43  # base64 of 32 octets without its padding
     FINGERPRINT_CHARS = 32
+    LONGEST_ID = 256
     ROOM = 512      # octets of a cookie's value that are decoded without the heap
 
 
@@ -91,7 +92,7 @@ cdef class Keyring:
     def __reduce__(self):
         raise TypeError("a Keyring holds secrets: it can't be copied or pickled")
 
-    def sign(self, value):
+    cpdef str sign(self, value):
         """As `signing_py.Keyring.sign`: value, a dot, and its MAC under the first key."""
         cdef uint8_t mac[DIGEST]
         cdef char* into
@@ -108,6 +109,45 @@ cdef class Keyring:
         into[size] = c"."
         sf_encode(SF_STANDARD, mac, DIGEST, into + size + 1)
         return signed
+
+    cpdef stamped(self, str head, str sid, str tail):
+        """As `signing_py.Keyring.stamped`: head, the signed sid percent-encoded, tail; or None."""
+        cdef uint8_t mac[DIGEST]
+        cdef char text[MAC_CHARS]
+        cdef Py_ssize_t i, before, size, after, escapes = 0
+        cdef char* into
+        if head is None or sid is None or tail is None:
+            raise TypeError("head, sid and tail must be str")
+        size = PyUnicode_GET_LENGTH(sid)
+        if not 0 < size <= LONGEST_ID or not PyUnicode_IS_ASCII(sid):
+            return None
+        cdef octets at = <octets>PyUnicode_DATA(sid)
+        for i in range(size):
+            if not is_plain(at[i]):
+                return None
+        sf_mac(self.compress, &self.keys[0], at, size, mac)
+        sf_encode(SF_STANDARD, mac, DIGEST, text)
+        for i in range(MAC_CHARS):
+            escapes += text[i] == c"+" or text[i] == c"/"
+        if not PyUnicode_IS_ASCII(head) or not PyUnicode_IS_ASCII(tail):
+            return None
+        before, after = PyUnicode_GET_LENGTH(head), PyUnicode_GET_LENGTH(tail)
+        made = PyUnicode_New(before + size + 1 + MAC_CHARS + 2 * escapes + after, 0x7F)
+        into = <char*>PyUnicode_DATA(made)
+        memcpy(into, PyUnicode_DATA(head), before)
+        into += before
+        memcpy(into, at, size)
+        into += size
+        into[0] = c"."
+        for i in range(MAC_CHARS):
+            into += 1
+            if text[i] == c"+" or text[i] == c"/":
+                memcpy(into, b"%2B" if text[i] == c"+" else b"%2F", 3)
+                into += 2
+            else:
+                into[0] = text[i]
+        memcpy(into + 1, PyUnicode_DATA(tail), after)
+        return made
 
     def verify(self, text):
         """As `signing_py.Keyring.verify`: index of the first key that signed this, or -1."""
@@ -213,7 +253,7 @@ cdef class Keyring:
                 return index
         return -1
 
-    def fingerprint(self, value):
+    cpdef str fingerprint(self, value):
         """As `signing_py.Keyring.fingerprint`: 32 characters of base64url from its MAC."""
         cdef uint8_t mac[DIGEST]
         self.mac_of(value, mac)
@@ -250,6 +290,14 @@ cdef class Keyring:
             mac,
         )
         return 0
+
+
+cdef inline bint is_plain(uint8_t octet) noexcept:
+    """Whether it is one of base64url's characters."""
+    return (
+        c"a" <= octet <= c"z" or c"A" <= octet <= c"Z" or c"0" <= octet <= c"9"
+        or octet == c"-" or octet == c"_"
+    )
 
 
 cdef inline str fingerprint_text(octets mac):

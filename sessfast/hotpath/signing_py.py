@@ -8,6 +8,7 @@ inner and outer pad, so that a MAC hashes the text and 32 octets, not the key ag
 from __future__ import annotations
 
 import hashlib
+import re
 from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from hmac import compare_digest
@@ -24,6 +25,7 @@ _INNER = bytes(octet ^ 0x36 for octet in range(256))
 _OUTER = bytes(octet ^ 0x5C for octet in range(256))
 _MAC_CHARS = 43  # base64 of 32 octets without its padding
 _FINGERPRINT_CHARS = 32
+_PLAIN_ID = re.compile("[A-Za-z0-9_-]{1,256}")
 _URLSAFE = bytes.maketrans(b"+/", b"-_")  # from one base64 to the other
 
 
@@ -73,6 +75,17 @@ class Keyring:
         """
         mac = _mac(self._states[0], _utf8(value))
         return f"{value}.{b2a_base64(mac)[:_MAC_CHARS].decode()}"
+
+    def stamped(self, head: str, sid: str, tail: str) -> str | None:
+        """`sign(sid)` as encodeURIComponent writes it, between two texts that are ready.
+
+        None where the sid is more than 256 characters, or others than base64url's: a cookie
+        writer must see to it.
+        """
+        if not _PLAIN_ID.fullmatch(sid):
+            return None
+        mac = b2a_base64(_mac(self._states[0], sid.encode()))[:_MAC_CHARS].decode()
+        return f"{head}{sid}.{mac.replace('+', '%2B').replace('/', '%2F')}{tail}"
 
     def verify(self, text: str) -> int:
         """Index of the first key that signed the text before the last dot, or -1.
