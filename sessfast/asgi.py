@@ -27,6 +27,7 @@ from .front import (
     nest,
     refusal,
 )
+from .rawdict import found
 from .session import AsyncSession
 from .state import State
 
@@ -37,6 +38,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SCOPE_KEY = "session"
+SECURE = frozenset({"https", "wss"})
 STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
 
@@ -61,10 +63,8 @@ class Front(Called3):
         if kind != "http" and kind != "websocket":
             return self.app(scope, receive, send)
         request: Any = scope["headers"]
-        secure = False
-        if "scheme" in scope:
-            scheme = scope["scheme"]
-            secure = scheme == "https" or scheme == "wss"
+        scheme = found(scope, "scheme")
+        secure = scheme != "http" and scheme in SECURE  # most often it is that very str
         if self.looks_closer:
             setup = self.setup
             if setup.options.proxy:
@@ -78,7 +78,7 @@ class Front(Called3):
         session = AsyncSession.__new__(AsyncSession)
         session._park(self.rules, self.driver, request, secure)
         key = self.scope_key
-        if key in scope and not nest(scope, key, session):
+        if found(scope, key) is not None and not nest(scope, key, session):
             return self.app(scope, receive, send)
         scope[key] = session
         response = _Response.__new__(_Response)  # no __init__: it is half the cost of the object
@@ -201,21 +201,20 @@ class _Response(Called1):
         state = session._state
         if self.refusal is not None:
             return nothing()
-        key = front.scope_key
-        found = self.scope[key] if key in self.scope else None
-        if found is session:
+        present = found(self.scope, front.scope_key)
+        if present is session:
             if state is None:
                 if session._request is self.request and not front.setup.is_watched():
                     session._committed = self.started = True
                     return self.inner(message)  # nobody touched it: nothing to do or say
             elif state.tell is None and front.rules.is_settled(session):
                 self.started = True
-                headers = front.words.varied(message["headers"] if "headers" in message else ())
+                headers = front.words.varied(found(message, "headers") or ())
                 return self.inner({**message, "headers": headers})
         if front.awaits:
             return self._start(message)
         try:
-            unset = found is not session and session._adopt(found)
+            unset = present is not session and session._adopt(present)
             if unset or not front.rules.is_settled(session):
                 front.driver.commit(session, unset, False)
         except SessfastError as error:
@@ -252,7 +251,7 @@ class _Response(Called1):
         state = session._state
         if state is None or state.tell is not None:
             self._report(session.sent_reason or Sent.UNCHANGED)
-        headers = message["headers"] if "headers" in message else ()
+        headers = found(message, "headers") or ()
         if state is not None:
             cookie = None if state.set_cookie is None else state.set_cookie.encode()
             return {**message, "headers": self.front.words.dressed(headers, cookie)}

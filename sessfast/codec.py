@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from sessfast.express_record import ExpressCodec
+from sessfast.meta import Meta
 from sessfast.native_record import NativeCodec
-from sessfast.records import Meta
 
 __all__ = ["Codec", "ExpressCodec", "NativeCodec", "codec_for"]
 

@@ -18,7 +18,7 @@ import msgspec
 
 from sessfast.errors import DecodeError, EncodeError
 from sessfast.express_text import LAST_MS, is_index, iso_ms, iso_text, ordered, stringify
-from sessfast.records import Meta
+from sessfast.meta import Meta
 from sessfast.storable import SHORTEST_EXCESS, is_within_limits, may_exceed_limits, path_text
 
 # What Node's session object drops on load: its own methods, and the names every object has.

@@ -12,9 +12,9 @@ from typing import Any
 
 from sessfast.codec import Codec
 from sessfast.hotpath import take_over
-from sessfast.records import Meta
 from sessfast.session_cookie import SessionCookie
 
+from .meta import Meta, meta_of
 from .policy import Policy, attributes_of, started
 from .session import Session
 from .state import State
@@ -74,7 +74,7 @@ class Lifetimes:
         span = self.static_span
         if not self._is_like_all(state):
             span = self.policy.absolute_span(self.max_age(session))
-        return Meta(now, None if span == inf else now + span, {})
+        return meta_of(now, None if span == inf else now + span, {})
 
     def cookie(self, session: Session) -> SessionCookie:
         """The session's cookie: today's options, and what was kept with the session."""

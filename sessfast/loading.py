@@ -107,8 +107,8 @@ class Loading:
             self._be_new(session, refused or VERDICTS[claimed[0]], claimed[3])
             return None
         if claimed[4] is None:
-            return (*claimed[:4], policy.store_key(sid))
-        return claimed
+            claimed = (*claimed[:4], policy.store_key(sid))
+        return claimed  # type: ignore[no-any-return]
 
     def feed(
         self,

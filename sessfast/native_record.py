@@ -10,7 +10,6 @@ import msgspec
 
 from sessfast.errors import DecodeError, EncodeError
 from sessfast.hotpath import SHORTEST_ENVELOPE, plain_writer, take_over, unwrap, wrap, wraps
-from sessfast.records import Meta
 from sessfast.storable import (
     MAX_DEPTH,
     MAX_KEYS,
@@ -22,6 +21,8 @@ from sessfast.storable import (
     path_text,
     refusal,
 )
+
+from .meta import Meta, meta_of
 
 # the shortest data that exceeds a limit, in the shortest envelope
 SHORTEST_SUSPECT: Final = SHORTEST_EXCESS + SHORTEST_ENVELOPE - len("{}")
@@ -63,7 +64,7 @@ class NativeCodec:
     def decode(self, key: str, blob: bytes) -> tuple[dict[str, Any], Meta]:
         """The data and the rest. DecodeError unless it is a record of ours for this key."""
         try:
-            found = unwrap(key, blob, Meta)
+            found = unwrap(key, blob, meta_of)
         except UNREADABLE as error:
             raise DecodeError(f"not a native record: {error}") from error
         is_suspect = len(blob) >= SHORTEST_SUSPECT and may_exceed_limits(blob)

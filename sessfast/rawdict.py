@@ -23,3 +23,8 @@ class RawDict(dict[str, Any]):
         """Replace all content by that of `data`."""
         dict.clear(self)
         dict.update(self, data)
+
+
+def found(place: Any, key: str) -> Any:
+    """`place.get(key)`, of an environ, scope or message."""
+    return place.get(key)

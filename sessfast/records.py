@@ -10,8 +10,6 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 Tell = Callable[[str, Mapping[str, Any]], object]  # (event, facts): whom events are told
 
 
@@ -43,23 +41,6 @@ class Answer(enum.Enum):
 
 EXISTS: Final = Answer.EXISTS
 GONE: Final = Answer.GONE
-
-
-class Meta(msgspec.Struct, frozen=True, gc=False):
-    """What a stored session knows beside its data. A Struct: a NamedTuple takes 4x to build.
-
-    created:      epoch seconds at which the session began
-    expires:      epoch seconds of its absolute end; None if it has none
-    cookie:       the cookie attributes kept with it, by their Python names
-                  (`original_max_age` and `expires` in seconds); what is absent
-                  comes from today's options
-    cookie_index: place of express's `cookie` key among the data keys
-    """
-
-    created: float
-    expires: float | None
-    cookie: Mapping[str, Any]
-    cookie_index: int = 0
 
 
 class RequestFacts(NamedTuple):

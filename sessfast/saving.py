@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from msgspec.structs import replace
-
 from sessfast.codec import Codec
 from sessfast.errors import ConflictError, DecodeError, SessionTooLargeError, StoreError
 from sessfast.hotpath import TTLTable, new_id, take_over
 from sessfast.options import SessionOptions, seconds
-from sessfast.records import EXISTS, GONE, Conflict, Meta, shorten
+from sessfast.records import EXISTS, GONE, Conflict, shorten
 
 from .lifetime import Lifetimes
+from .meta import Meta
 from .policy import Policy
 from .session import Session
 from .state import Call, State, Steps
@@ -127,11 +126,11 @@ class Saving:
         if self.codec.keeps_cookie:
             cookie = self.lifetimes.cookie(session)
             cookie.restart(now)
-            meta = replace(meta, cookie=dict(cookie.attributes))
+            meta = Meta(meta.created, meta.expires, dict(cookie.attributes), meta.cookie_index)
         elif state.cookie is not None and state.cookie.lifetime_changed:
             span = state.cookie.original_max_age
             end = self.policy.absolute_end(meta.created, span)
-            meta = replace(meta, expires=end, cookie={"max_age": span})
+            meta = Meta(meta.created, end, {"max_age": span}, meta.cookie_index)
         return meta
 
     def _create(self, session: Session, state: State) -> Call:

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from sessfast.errors import StoreError
 from sessfast.hotpath import take_over
-from sessfast.records import Meta, Read, Sent, Tell
+from sessfast.records import Read, Sent, Tell
 from sessfast.session_cookie import SessionCookie
+
+from .meta import Meta
 
 # A cookie that was believed, its record still to be loaded: verdict, sid, which secret signed it,
 # how many cookies were looked at, store key. It is what `Keyring.claim` returns.

@@ -21,6 +21,7 @@ from .front import (
     refusal,
     str_words,
 )
+from .rawdict import found
 from .session import Session
 
 Environ = dict[str, Any]
@@ -60,7 +61,7 @@ class SessionMiddleware(Called2):
         self.words = self.setup.words
 
     def called(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        request: Any = environ["HTTP_COOKIE"] if "HTTP_COOKIE" in environ else ""
+        request: Any = found(environ, "HTTP_COOKIE") or ""
         secure = environ["wsgi.url_scheme"] == "https"
         if self.looks_closer:
             setup = self.setup
@@ -75,7 +76,7 @@ class SessionMiddleware(Called2):
         session = Session.__new__(Session)
         session._park(self.rules, self.driver, request, secure)
         key = self.environ_key
-        if key in environ and not nest(environ, key, session):
+        if found(environ, key) is not None and not nest(environ, key, session):
             return self.app(environ, start_response)
         environ[key] = session
         response = _Response.__new__(_Response)  # no __init__: it is half the cost of the object
@@ -127,8 +128,8 @@ class _Response(Called2Or3):
         """The `start_response` that the app is given."""
         session, middleware = self.session, self.middleware
         state = session._state
-        found = self.environ[key] if (key := middleware.environ_key) in self.environ else None
-        if found is session and not self.started:
+        present = found(self.environ, middleware.environ_key)
+        if present is session and not self.started:
             if state is None:
                 passes = session._request is self.request and not middleware.setup.is_watched()
             else:
@@ -141,7 +142,7 @@ class _Response(Called2Or3):
         if self.refusal is not None:
             return discard
         try:
-            unset = found is not session and session._adopt(found)
+            unset = present is not session and session._adopt(present)
             if unset or not middleware.rules.is_settled(session):
                 middleware.driver.commit(session, unset, False)
         except SessfastError as error:

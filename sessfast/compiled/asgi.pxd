@@ -3,6 +3,7 @@ cimport cython
 from sessfast.compiled.called cimport Called1, Called3
 from sessfast.compiled.front cimport Setup, Words
 from sessfast.compiled.lifecycle cimport Lifecycle
+from sessfast.compiled.rawdict cimport found
 from sessfast.compiled.session cimport AsyncSession
 from sessfast.compiled.state cimport State
 

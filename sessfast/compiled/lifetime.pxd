@@ -1,5 +1,6 @@
 cimport cython
 
+from sessfast.compiled.meta cimport Meta
 from sessfast.compiled.policy cimport Policy
 from sessfast.compiled.session cimport Session
 from sessfast.compiled.state cimport State
@@ -14,7 +15,7 @@ cdef class Lifetimes:
     cpdef bint is_plain(self, State state)
     cpdef bint _is_like_all(self, State state)
     @cython.locals(stored=double, today=double, span=double)
-    cpdef keep(self, State state, meta)
+    cpdef keep(self, State state, Meta meta)
     @cython.locals(state=State, span=double)
     cpdef begun(self, Session session, double now)
     cpdef cookie(self, Session session)

@@ -5,3 +5,6 @@ cdef class RawDict(dict):
     cpdef Py_ssize_t _size(self)
     cpdef _empty(self)
     cpdef _refill(self, dict data)
+
+
+cpdef found(place, key)

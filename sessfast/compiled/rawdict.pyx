@@ -34,3 +34,11 @@ cdef class RawDict(dict):
         """Replace all content by that of `data`."""
         PyDict_Clear(self)
         PyDict_Update(self, data)
+
+
+cpdef found(place, key):
+    """`place.get(key)`, of an environ, scope or message; without a call where it is a dict."""
+    if type(place) is not dict:
+        return place.get(key)
+    cdef PyObject* value = PyDict_GetItemWithError(place, key)
+    return None if value == NULL else <object>value

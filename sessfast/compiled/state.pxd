@@ -1,3 +1,6 @@
+from sessfast.compiled.meta cimport Meta
+
+
 cdef class State:
     cdef public bint active, at_rest, changed, clears, decided, destroyed, failed, fresh, gone
     cdef public bint lent, persistent, refreshed, retired_key, rotated, settling, special, stored
@@ -5,7 +8,8 @@ cdef class State:
     cdef public int attempts, candidates
     cdef public double began, ends
     cdef public object base, blob, blob_sent, cookie, cookie_sid, degraded, expires, key
-    cdef public object meta, original, read, saved_text, sent, set_cookie, sid, tell, text, ttl
+    cdef public Meta meta
+    cdef public object original, read, saved_text, sent, set_cookie, sid, tell, text, ttl
     cdef public object version
 
     cpdef begin(self, read, tell, int candidates, degraded)

@@ -4,6 +4,7 @@ from sessfast.compiled.called cimport Called2, Called2Or3
 from sessfast.compiled.drivers cimport InlineDriver
 from sessfast.compiled.front cimport Setup, Words
 from sessfast.compiled.lifecycle cimport Lifecycle
+from sessfast.compiled.rawdict cimport found
 from sessfast.compiled.session cimport Session
 from sessfast.compiled.state cimport State
 

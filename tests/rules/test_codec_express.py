@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from sessfast.codec import ExpressCodec, NativeCodec
 from sessfast.errors import DecodeError, EncodeError
 from sessfast.express_text import iso_ms, iso_text, number_text
-from sessfast.records import Meta
+from sessfast.meta import Meta
 from tests.rules.test_codec_native import TOKENS, Lazy, Name, mutants, nested
 
 CODEC = ExpressCodec()

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from sessfast.codec import ExpressCodec, NativeCodec, codec_for
 from sessfast.errors import DecodeError, EncodeError
-from sessfast.records import Meta
+from sessfast.meta import Meta
 
 CODEC = NativeCodec()
 KEY = "Zq3vX0aB8kLmN2pQ"

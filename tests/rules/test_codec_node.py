@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sessfast.codec import ExpressCodec
 from sessfast.express_record import RESERVED
 from sessfast.express_text import number_text, stringify
-from sessfast.records import Meta
+from sessfast.meta import Meta
 from tests.rules.test_codec_express import COOKIE, KEY, RECORDS, VECTORS, rewritten
 
 CODEC = ExpressCodec()

@@ -12,7 +12,8 @@ import pytest
 from sessfast import EXISTS, GONE, OptionsError, StoreError
 from sessfast.codec import ExpressCodec, NativeCodec
 from sessfast.drivers import is_async
-from sessfast.records import Conflict, Meta
+from sessfast.meta import Meta
+from sessfast.records import Conflict
 from sessfast.stores.adapter import adapt
 from sessfast.testing import FakeClock, StoreContract
 from tests.stores.express_stores import AsyncStore, DateStore, DictStore, FileStore, FullStore
