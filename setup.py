@@ -43,6 +43,8 @@ SECOND_DIRECTIVES = {
 }
 # what a compiled file may take from another
 DECLARATIONS = sorted(map(str, Path("sessfast").rglob("*.pxd")))
+# the linker then need not leave our own functions replaceable
+FLAGS = ["-O3", "-fno-semantic-interposition", "-fno-plt"] if sys.platform == "linux" else ["-O3"]
 BUILT_FROM = "sessfast/compiled/built_from.json"
 
 
@@ -113,11 +115,17 @@ TWINS = [
         LEAF_DIRECTIVES,
         include_dirs=["sessfast/hotpath"],
         depends=["sessfast/hotpath/sha256.h", *DECLARATIONS, "setup.py"],
-        extra_compile_args=["-O3"],
+        extra_compile_args=FLAGS,
     )
     for name in LEAVES
 ] + [
-    extension(f"sessfast.compiled.{name}", f"sessfast/compiled/{name}.pyx", LEAF_DIRECTIVES)
+    extension(
+        f"sessfast.compiled.{name}",
+        f"sessfast/compiled/{name}.pyx",
+        LEAF_DIRECTIVES,
+        depends=["setup.py"],
+        extra_compile_args=FLAGS,
+    )
     for name in ("called", "rawdict")
 ] + [
     extension(
@@ -126,7 +134,7 @@ TWINS = [
         SECOND_DIRECTIVES,
         include_dirs=["sessfast/hotpath"],
         depends=["sessfast/hotpath/sha256.h", *DECLARATIONS, "setup.py"],
-        extra_compile_args=["-O2", "-Wno-array-bounds"],
+        extra_compile_args=[*FLAGS, "-Wno-array-bounds"],
     )
     for name in SECOND_NAMES
 ]

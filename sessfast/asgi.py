@@ -131,13 +131,13 @@ class SessionMiddleware(Front):
         return self.called(scope, receive, send)
 
 
+calls_called(SessionMiddleware)
 # servers ask whether it is a coroutine function; a plain one that returns an awaitable costs less
 if hasattr(inspect, "markcoroutinefunction"):
     inspect.markcoroutinefunction(SessionMiddleware.__call__)
 else:  # Python 3.11
     mark: Any = SessionMiddleware.__call__
     mark._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine")  # noqa: B009
-calls_called(SessionMiddleware)
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
@@ -178,19 +178,14 @@ class _Response(Called1):
         if not self.started and kind in STARTS:
             return self._answer(message)
         state = self.session._state
-        if state is None or not state.active:
-            return self._after(message)
-        if kind in BODIES:
-            if message.get("more_body"):
-                self.streamed = True
-            elif self._has_more(state):
+        if state is not None and state.active:
+            if kind in BODIES:
+                if found(message, "more_body"):
+                    self.streamed = True
+                elif self._has_more(state):
+                    return self._finish(message)
+            elif kind == "websocket.close" and not self.started and self._has_more(state):
                 return self._finish(message)
-        elif kind == "websocket.close" and not self.started and self._has_more(state):
-            return self._finish(message)
-        return self._after(message)
-
-    def _after(self, message: Message) -> Awaitable[None]:
-        """Let a message out that has nothing to do with the session."""
         if self.refusal is not None:
             return nothing()  # the client has its answer already
         return self.inner(message)
@@ -207,7 +202,7 @@ class _Response(Called1):
                 if session._request is self.request and not front.setup.is_watched():
                     session._committed = self.started = True
                     return self.inner(message)  # nobody touched it: nothing to do or say
-            elif state.tell is None and front.rules.is_settled(session):
+            elif state.tell is None and not state.active and front.rules.is_settled(session):
                 self.started = True
                 headers = front.words.varied(found(message, "headers") or ())
                 return self.inner({**message, "headers": headers})

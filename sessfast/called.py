@@ -73,8 +73,6 @@ class Called2Or3:
     def __call__(self, first: Any, second: Any, third: Any = None) -> Any: ...
 
 
-def calls_called(cls: type) -> None:
-    """Promise that calling an object of this Python class means its inherited `called`.
-
-    Its `__call__` is then for looking at alone. Nothing to do here; the other twin is faster.
-    """
+def calls_called(cls: Any) -> None:
+    """Make calling an object of this class mean its inherited `called`, without a frame between."""
+    cls.__call__ = cls.called

@@ -246,7 +246,10 @@ class Session(RawDict):
     # -- writing ---------------------------------------------------------------------------
 
     def _write(self) -> None:
-        state = self._opened()
+        if self._state is None:
+            self._driver.open(self)
+        state = self._state
+        assert state is not None
         if state.destroyed:
             raise SessionDestroyedError(
                 "this session was destroyed: call regenerate() to begin a new one"

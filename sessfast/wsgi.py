@@ -133,7 +133,11 @@ class _Response(Called2Or3):
             if state is None:
                 passes = session._request is self.request and not middleware.setup.is_watched()
             else:
-                passes = state.tell is None and middleware.rules.is_settled(session)
+                passes = (
+                    state.tell is None
+                    and not state.active
+                    and middleware.rules.is_settled(session)
+                )
                 if passes:
                     headers = middleware.words.varied(headers)
             if passes:  # there is nothing to do or say

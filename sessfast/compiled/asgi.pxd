@@ -27,7 +27,6 @@ cdef class _Response(Called1):
 
     @cython.locals(state=State)
     cpdef called(self, message)
-    cpdef _after(self, message)
     @cython.locals(front=Front, session=AsyncSession, state=State)
     cpdef _answer(self, message)
     cpdef bint _has_more(self, State state)

@@ -115,7 +115,7 @@ cdef int keep_function(kind, Py_ssize_t offset) except -1:
 
 
 def calls_called(cls):
-    """Promise that calling an object of this Python class means its inherited `called`.
+    """Make calling an object of this class mean its inherited `called`, without a frame between.
 
     Its `__call__` is then for looking at alone.
     """
