@@ -66,8 +66,9 @@ class FileStore:
         faults += [f"file: {name} must be more than 0" for name, n in numbers.items() if not n > 0]
         if faults:
             raise OptionsError(faults)
-        files = HashedFiles(self.path)
-        self.layout: Layout = files if layout is None else SessionFileStoreFiles(self.path, ttl)
+        self.layout: Layout = HashedFiles(self.path)
+        if layout is not None:
+            self.layout = SessionFileStoreFiles(self.path, ttl, clock)
         self._sweeping = threading.Lock()
         self._ahead: Iterator[Place | None] = iter(())
 

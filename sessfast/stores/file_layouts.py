@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from struct import Struct
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -134,10 +134,12 @@ class HashedFiles:
 class SessionFileStoreFiles:
     """The layout of Node's session-file-store: `<id>.json`, JSON with `__lastAccess` at its end.
 
-    ttl: seconds that Node gives a session whose cookie has no maxAge (its option `ttl`)
+    ttl:   seconds that Node gives a session whose cookie has no maxAge (its option `ttl`)
+    clock: epoch seconds
     A record ends at `__lastAccess` + originalMaxAge, so that where the rules give it another life
-    `__lastAccess` is moved. The app does not see the key. The version is the text without these
-    times: two requests that write the very same text can't be told apart.
+    `__lastAccess` is moved; but not into the future where the cookie leaves the life to `ttl`, or
+    it would depend on who wrote last. The app does not see the key. The version is the text
+    without these times: two requests that write the very same text can't be told apart.
     """
 
     in_place: ClassVar[bool] = False
@@ -147,9 +149,10 @@ class SessionFileStoreFiles:
     TAIL = re.compile(rb',"__lastAccess":[0-9]+\}\Z')
     END = ".json"
 
-    def __init__(self, folder: str, ttl: float) -> None:
+    def __init__(self, folder: str, ttl: float, clock: Callable[[], float]) -> None:
         self.folder = folder
         self.ttl = ttl
+        self.clock = clock
         self.locks = f"{folder}/.sessfast"
 
     def place(self, verb: str, sid: str) -> Place | None:
@@ -208,13 +211,21 @@ class SessionFileStoreFiles:
 
     def _accessed(self, session: dict[str, Any], end: float) -> int:
         """The last access, in ms, after which Node lets the session live until `end`."""
-        return round((end - self._life(session)) * 1000)
+        accessed = end - self._life(session)
+        if isinstance(session.get("cookie"), dict) and not age_of(session):
+            accessed = min(accessed, self.clock())
+        return round(accessed * 1000)
 
     def _life(self, session: dict[str, Any]) -> float:
         """Seconds that Node lets this session live after its last access."""
-        cookie = session.get("cookie")
-        age = cookie.get("originalMaxAge") if isinstance(cookie, dict) else None
-        return age / 1000 if type(age) in (int, float) and age else self.ttl
+        return age_of(session) or self.ttl
+
+
+def age_of(session: dict[str, Any]) -> float:
+    """The originalMaxAge of the session's cookie in seconds, 0 where it has none."""
+    cookie = session.get("cookie")
+    age: Any = cookie.get("originalMaxAge") if isinstance(cookie, dict) else None
+    return age / 1000 if type(age) in (int, float) else 0.0
 
 
 def names_in(folder: str) -> list[str]:
