@@ -71,12 +71,15 @@ def outputs(page: Path) -> list[tuple[int, str, str]]:
     """For each block whose output a page states: its line, that output, and the true one."""
     programs: list[tuple[int, str]] = []
     stated: dict[int, str] = {}
+    runs = True
     for block in blocks(page.read_text()):
         if block.language == "python" and block.mark.startswith("not run:"):
             compile(block.text, f"{page.name}:{block.line}", "exec")
+            runs = False
         elif block.language == "python":
             programs.append((block.line, block.text))
-        elif block.mark == "output":
+            runs = True
+        elif block.mark == "output" and runs:
             stated[len(programs) - 1] = block.text
     printed = run(page, programs) if programs else []
     return [(programs[index][0], text, printed[index]) for index, text in stated.items()]
