@@ -30,8 +30,8 @@ LEAF_DIRECTIVES = {
 
 # files of the rules and fronts that are compiled as they stand, under a second name
 SECOND_NAMES = (
-    "meta", "native_record", "state", "session", "policy", "lifetime", "decision", "saving",
-    "loading", "lifecycle", "drivers", "stores/memory", "report", "front", "wsgi", "asgi",
+    "meta", "storable", "native_record", "state", "session", "policy", "lifetime", "decision",
+    "saving", "loading", "lifecycle", "drivers", "stores/memory", "report", "front", "wsgi", "asgi",
 )  # fmt: skip
 # they are Python first: their annotations advise, and their indexes are checked
 SECOND_DIRECTIVES = {

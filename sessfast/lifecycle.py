@@ -65,6 +65,7 @@ class Lifecycle:
         self.eager = (
             not options.lazy or options.resave or options.rolling or options.save_uninitialized
         )
+        self.dumps, self.same = codec.dumps, codec.same
         self.resave, self.keeps_cookie = options.resave, codec.keeps_cookie
         self.table = DecisionTable(options.save_uninitialized, options.rolling, codec.keeps_cookie)
         self.lifetimes = Lifetimes(policy, codec, clock)
@@ -223,9 +224,9 @@ class Lifecycle:
         """Find out whether the data changed; its bytes, where they were needed for that."""
         if not (state.written or state.lent):
             return None
-        text = self.codec.dumps(session)
+        text = self.dumps(session)
         if state.original:
-            state.changed = not self.codec.same(state.original, text)
+            state.changed = not self.same(state.original, text)
         else:
             state.changed = session._size() > 0
         state.written = False

@@ -40,6 +40,7 @@ class Loading:
     ) -> None:
         self.policy = policy
         self.codec = codec
+        self.decode = codec.decode
         self.lifetimes = lifetimes
         self.saving = saving
         self.tell = tell
@@ -123,7 +124,7 @@ class Loading:
             return self.begin(session, candidates, Read.UNKNOWN_ID)
         blob, version, expires = reply
         try:
-            data, meta = self.codec.decode(key, blob)
+            data, meta = self.decode(key, blob)
         except DecodeError as error:
             if self.codec.is_tombstone(blob):
                 return self.begin(session, candidates, Read.SUPERSEDED)
@@ -145,13 +146,14 @@ class Loading:
         state.expires = expires
         state.stored = True
         state.retired_key = key_index > 0
-        state.at_rest = not (
-            key_index > 0
-            or expires is None
-            or state.special
-            or expires - now <= self.plenty
-            or degraded is not None
-        )
+        if expires is not None:
+            until = expires
+            state.at_rest = (
+                key_index == 0
+                and not state.special
+                and until - now > self.plenty
+                and degraded is None
+            )
         session._state = state
         session._refill(data)
         if self.saving.stale is not None:

@@ -10,7 +10,9 @@ import msgspec
 
 from sessfast.errors import DecodeError, EncodeError
 from sessfast.hotpath import SHORTEST_ENVELOPE, plain_writer, take_over, unwrap, wrap, wraps
-from sessfast.storable import (
+
+from .meta import Meta, meta_of
+from .storable import (
     MAX_DEPTH,
     MAX_KEYS,
     SHORTEST_EXCESS,
@@ -21,8 +23,6 @@ from sessfast.storable import (
     path_text,
     refusal,
 )
-
-from .meta import Meta, meta_of
 
 # the shortest data that exceeds a limit, in the shortest envelope
 SHORTEST_SUSPECT: Final = SHORTEST_EXCESS + SHORTEST_ENVELOPE - len("{}")

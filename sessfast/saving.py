@@ -47,6 +47,7 @@ class Saving:
         self.genid = options.genid
         self.policy = policy
         self.codec = codec
+        self.encode = codec.encode
         self.lifetimes = lifetimes
         self.clock = lifetimes.clock
         self.stale_for = seconds(options.stale_for) or 0.0
@@ -184,7 +185,7 @@ class Saving:
 
     def _record(self, session: Session, state: State) -> bytes:
         assert state.meta is not None
-        return self.codec.encode(state.key, session, state.text, state.meta)
+        return self.encode(state.key, session, state.text, state.meta)
 
     def _stored(self, state: State, version: Any, event: str) -> None:
         """What was sent is now what the store holds."""

@@ -18,7 +18,7 @@ from sessfast.session_cookie import SessionCookie
 from .rawdict import RawDict
 from .state import Fetched, State, Steps
 
-PLAIN = frozenset({str, int, float, bool, type(None)})
+NOTHING = type(None)
 RawCookies = str | Iterable[tuple[bytes, bytes]]
 
 
@@ -170,7 +170,14 @@ class Session(RawDict):
         if self._state is None:
             self._driver.open(self)
         value = self._at(key)
-        if type(value) not in PLAIN:
+        kind = type(value)
+        if (
+            kind is not str
+            and kind is not int
+            and kind is not bool
+            and kind is not NOTHING
+            and kind is not float
+        ):
             self._lend()
         return value
 
@@ -178,7 +185,14 @@ class Session(RawDict):
         if self._state is None:
             self._driver.open(self)
         value = self._find(key, default)
-        if type(value) not in PLAIN:
+        kind = type(value)
+        if (
+            kind is not str
+            and kind is not int
+            and kind is not bool
+            and kind is not NOTHING
+            and kind is not float
+        ):
             self._lend()
         return value
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sessfast.errors import EncodeError
+from sessfast.hotpath import take_over
 
 MAX_DEPTH = 64  # containers within each other, the session itself being the first
 MAX_KEYS = 10_000  # in all; a list within a list counts as one
@@ -104,9 +105,15 @@ def is_within_limits(data: dict[str, Any]) -> bool:
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for box in level:
-            count += len(box) if type(box) is dict else 1
-            values = box.values() if type(box) is dict else box
-            below += [value for value in values if type(value) is dict or type(value) is list]
+            if type(box) is dict:
+                count += len(box)
+                values: Any = box.values()
+            else:
+                count += 1
+                values = box
+            for value in values:
+                if type(value) is dict or type(value) is list:
+                    below.append(value)
         if count > MAX_KEYS:
             return False
         if not below:
@@ -161,3 +168,6 @@ def path_text(path: Path) -> str:
             steps.append(f"[{step}]")
     text = "".join(reversed(steps)).removeprefix(".")
     return text if len(text) <= LONGEST_PATH else text[:LONGEST_PATH] + "…"
+
+
+take_over(globals())

@@ -10,7 +10,7 @@ from sessfast.compiled.state cimport State
 
 
 cdef class Lifecycle:
-    cdef public object options, codec, clock
+    cdef public object options, codec, clock, dumps, same
     cdef public Policy policy
     cdef public Lifetimes lifetimes
     cdef public Saving saving

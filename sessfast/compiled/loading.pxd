@@ -8,7 +8,7 @@ from sessfast.compiled.state cimport State
 
 
 cdef class Loading:
-    cdef public object codec, tell, clock
+    cdef public object codec, decode, tell, clock
     cdef public Policy policy
     cdef public Lifetimes lifetimes
     cdef public Saving saving
@@ -17,7 +17,7 @@ cdef class Loading:
 
     @cython.locals(policy=Policy, claimed=tuple)
     cpdef begin(self, Session session, int skip=*, refused=*)
-    @cython.locals(state=State, now=double)
+    @cython.locals(state=State, now=double, until=double, key_index=int, candidates=int)
     cpdef feed(self, Session session, tuple claimed, reply, degraded=*)
     @cython.locals(state=State)
     cpdef _be_new(self, Session session, read, int candidates, degraded=*)

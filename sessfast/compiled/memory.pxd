@@ -1,6 +1,18 @@
-cdef class MemoryStore:
-    cdef public object max_entries
-    cdef public object max_bytes
+from sessfast.hotpath.ttltable_cy cimport TTLTable as CompiledTable
+
+cimport cython
+from libc.stdint cimport int64_t
+
+
+cdef class Verbs:
     cdef public object clock
-    cdef public object _table
+    cdef public CompiledTable _table
+
     cpdef get(self, sid)
+    @cython.locals(now=double, version=int64_t)
+    cpdef create(self, sid, blob, double ttl)
+    @cython.locals(now=double, reply=int64_t)
+    cpdef update(self, sid, blob, double ttl, version)
+    @cython.locals(now=double)
+    cpdef touch(self, sid, double ttl)
+    cpdef destroy(self, sid)

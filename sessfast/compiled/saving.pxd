@@ -7,7 +7,7 @@ from sessfast.compiled.state cimport State
 
 
 cdef class Saving:
-    cdef public object options, genid, codec, clock, stale
+    cdef public object options, genid, codec, encode, clock, stale
     cdef public Policy policy
     cdef public Lifetimes lifetimes
     cdef public Py_ssize_t max_bytes

@@ -2,8 +2,9 @@
 
 Entries live in slots, addressed by 32-bit numbers and never moved. Each stands in a chain of the
 index, and between two neighbours in the order of last use; a free slot has no block and stands
-in the chain of free ones. An entry's octets, key then blob, are one block of Python's allocator
-(glibc's would once in a while tidy up for many milliseconds).
+in the chain of free ones. An entry's octets are one block of Python's allocator (glibc's would
+once in a while tidy up for many milliseconds): a bytes object that is the blob, so that it can be
+handed out without a copy, and behind its end, where nobody looks, the key.
 
 No function does more than a bounded piece of work. The index grows and shrinks by linear hashing,
 a few buckets per entry added or removed (W. Litwin, VLDB 1980); slots and buckets are allocated
@@ -11,8 +12,9 @@ a segment at a time. Nothing here runs Python code, and nothing reports errors b
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memset
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint32_t
+from libc.string cimport memcmp, memcpy, memset
 
 cdef extern from *:
     """
@@ -26,6 +28,14 @@ cdef extern from *:
     void prefetch "SESSFAST_PREFETCH"(const void *address) noexcept nogil
     const uint32_t NONE "SESSFAST_NONE"  # no slot
 
+cdef extern from "Python.h":
+    # declared without types that Cython would count references of
+    PyObject *PyBytes_FromStringAndSize(const char *octets, Py_ssize_t size)
+    char *PyBytes_AS_STRING(PyObject *block) noexcept
+    void Py_DECREF(PyObject *block) noexcept  # a bytes object runs no Python code when it goes
+    void Py_SET_SIZE(PyObject *block, Py_ssize_t size) noexcept
+    void PyErr_Clear() noexcept
+
 cdef enum:
     SLAB_BITS = 10  # slots per segment: 1024, 48 KB
     SLAB = 1 << SLAB_BITS
@@ -33,12 +43,14 @@ cdef enum:
     SHELF = 1 << SHELF_BITS
     SPLITS = 3  # buckets added per entry, at most; two keep pace
     MERGES = 8  # buckets given up per removed entry, at most; eight keep pace
-    FIXED = 72  # what an entry takes beside its octets: 48 here, 8 in buckets, 8 to 16 of malloc
+    # what an entry takes beside its octets: 48 here, 8 in buckets, 33 of a bytes object, and the
+    # 0 to 15 by which the allocator rounds up
+    FIXED = 104
 
 cdef struct Entry:
     double expires
-    uint64_t version
-    char *block  # the key's octets, then the blob's; NULL in a free slot
+    int64_t version
+    PyObject *block  # the blob, with the key behind it; NULL in a free slot
     uint32_t key_size
     uint32_t blob_size
     uint32_t hash
@@ -75,7 +87,8 @@ cdef inline void close_slots(Slots *slots) noexcept:
     """Free everything; `slots` can't be used any more."""
     cdef uint32_t i
     for i in range(slots.used):
-        PyMem_Free(at(slots, i).block)
+        if at(slots, i).block != NULL:
+            Py_DECREF(at(slots, i).block)
     for i in range(slots.slab_count):
         PyMem_Free(slots.slabs[i])
     for i in range(slots.shelf_count):
@@ -95,6 +108,29 @@ cdef inline int64_t entry_size(Entry *entry) noexcept:
 # -- entries -------------------------------------------------------------------------------
 
 
+cdef inline PyObject *new_block(Key *key, const char *blob, Py_ssize_t blob_size) noexcept:
+    """A copy of the blob, as bytes with the key behind them, or NULL where memory is out.
+
+    A copy, as what an encoder returns may be the beginning of a large buffer.
+    """
+    cdef PyObject *block = PyBytes_FromStringAndSize(NULL, blob_size + key.size)
+    if block == NULL:
+        PyErr_Clear()
+        return NULL
+    cdef char *octets = PyBytes_AS_STRING(block)
+    memcpy(octets, blob, blob_size)
+    if key.size:  # without it this may be the one empty bytes object that everybody has
+        octets[blob_size] = 0
+        memcpy(octets + blob_size + 1, key.text, key.size)  # the octet more is that of bytes' own 0
+        Py_SET_SIZE(block, blob_size)
+    return block
+
+
+cdef inline char *key_of(Entry *entry) noexcept:
+    """The key's octets."""
+    return PyBytes_AS_STRING(entry.block) + entry.blob_size + 1
+
+
 cdef inline uint32_t find(Slots *slots, Key *key) noexcept:
     """The slot of the key's entry, or NONE."""
     cdef uint32_t i = bucket(slots, key.hash)[0]
@@ -103,16 +139,16 @@ cdef inline uint32_t find(Slots *slots, Key *key) noexcept:
         entry = at(slots, i)
         if entry.hash == key.hash and entry.key_size == <uint32_t>key.size:
             prefetch_around(slots, entry)
-            if memcmp(entry.block, key.text, key.size) == 0:
+            if memcmp(key_of(entry), key.text, key.size) == 0:
                 return i
         i = entry.chain
     return NONE
 
 
-cdef inline uint32_t add(Slots *slots, Key *key, char *block, uint32_t blob_size) noexcept:
+cdef inline uint32_t add(Slots *slots, Key *key, PyObject *block, uint32_t blob_size) noexcept:
     """A new entry's slot, as the most recently used, or NONE where memory is out.
 
-    block: holds the key, which has no entry yet, and the blob; it belongs to the entry now
+    block: of the key, which has no entry yet, and the blob; it belongs to the entry now
     The entry's version and end are the caller's to set.
     """
     cdef uint32_t i = slots.free
@@ -144,7 +180,7 @@ cdef inline void remove(Slots *slots, uint32_t i) noexcept:
     chain[0] = entry.chain
     unlink(slots, entry)
     slots.size -= entry_size(entry)
-    PyMem_Free(entry.block)
+    Py_DECREF(entry.block)
     entry.block, entry.chain, slots.free = NULL, slots.free, i
     slots.count -= 1
     shrink_index(slots)
@@ -156,6 +192,7 @@ cdef inline void remove(Slots *slots, uint32_t i) noexcept:
 cdef inline void prefetch_around(Slots *slots, Entry *entry) noexcept:
     """Have the cache misses of using or removing an entry at once, not one after another."""
     prefetch(entry.block)
+    prefetch(key_of(entry))
     if entry.older != NONE:
         prefetch(at(slots, entry.older))
     if entry.newer != NONE:

@@ -1,3 +1,4 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """An in-memory table of blobs that expire, bounded by entries and octets: the compiled twin.
 
 No call does more than a bounded piece of work (`ttlslots.pxd` says how), but for `clear`, and for
@@ -8,28 +9,47 @@ Whatever may run Python code (a signal handler; a finalizer, when allocating a t
 collects garbage) is called while the table is whole, and no pointer into it is used afterwards.
 """
 
+# Methods without binding are called with half the effort; inspect reads their embedded signature.
+
 cimport cython
-from cpython.bytes cimport (
-    PyBytes_AS_STRING, PyBytes_Check, PyBytes_FromStringAndSize, PyBytes_GET_SIZE,
-)
+from cpython.bytes cimport PyBytes_Check, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals, PyErr_Clear
-from cpython.long cimport PyLong_Check
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from cpython.object cimport PyObject_Hash
+from cpython.object cimport PyObject, PyObject_Hash
 from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_DecodeUTF8
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy
 
 from sessfast.hotpath.ttlslots cimport (
-    FIXED, NONE, Entry, Key, Slots, add, at, bucket, close_slots, entry_size, find, freshen,
-    open_slots, prefetch, prefetch_around, remove, trim,
+    FIXED, NONE, Entry, Key, Py_DECREF, PyBytes_AS_STRING, Slots, add, at, bucket, close_slots,
+    find, freshen, key_of, new_block, open_slots, prefetch, prefetch_around, remove, trim,
 )
 
 cdef extern from "Python.h":
     # declared without `except`, as what they raise is not what we raise
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size)
-    unsigned long long PyLong_AsUnsignedLongLong(object number)
+    long long PyLong_AsLongLongAndOverflow(object number, int *overflow)
+
+cdef extern from *:
+    """
+    /* Whether `key` is a plain ASCII str, whose octets and hash are there without a call. */
+    static CYTHON_INLINE int sessfast_plain_key(
+        PyObject *key, const char **text, Py_ssize_t *size, Py_hash_t *hash)
+    {
+    #ifdef Py_GIL_DISABLED
+        return 0;
+    #else
+        if (!PyUnicode_CheckExact(key) || !PyUnicode_IS_COMPACT_ASCII(key))
+            return 0;
+        *text = (const char *)PyUnicode_1BYTE_DATA(key);
+        *size = PyUnicode_GET_LENGTH(key);
+        *hash = ((PyASCIIObject *)key)->hash;
+        return *hash != -1;  /* not asked for yet */
+    #endif
+    }
+    """
+    bint plain_key "sessfast_plain_key"(
+        object key, const char **text, Py_ssize_t *size, Py_hash_t *hash
+    ) noexcept
 
 REVISION = 1
 
@@ -47,12 +67,6 @@ cdef int64_t LARGEST = 2**32 - 1
 cdef class TTLTable:
     # Up to the dashes, inspect reads the signature.
     """TTLTable(max_entries, max_bytes)\n--\n\nAs `ttltable_py.TTLTable`, the specification."""
-
-    cdef object __weakref__
-    cdef Slots slots
-    cdef uint32_t max_entries, hand
-    cdef int64_t max_bytes
-    cdef uint64_t last_version, evicted
 
     def __cinit__(self, max_entries, max_bytes):
         self.max_entries = bounded("max_entries", max_entries, MOST_ENTRIES)
@@ -84,91 +98,83 @@ cdef class TTLTable:
         return self.evicted
 
     @cython.critical_section
-    def get(self, key, double now):
+    cpdef get(self, key, double now):
         """(blob, version, expires) of a live entry, or None. It becomes the freshest."""
         cdef Key sought
         key = read_key(key, &sought)
-        cdef uint32_t i = self.live(&sought, now)
+        cdef uint32_t i = live(self, &sought, now)
         if i == NONE:
             return None
-        blob = blob_of(at(&self.slots, i))
         freshen(&self.slots, i)
-        return record_of(at(&self.slots, i), blob)
+        return record_of(at(&self.slots, i))
 
     @cython.critical_section
-    def peek(self, key, double now):
+    cpdef peek(self, key, double now):
         """As `get`, but neither freshens nor removes anything."""
         cdef Key sought
         key = read_key(key, &sought)
         cdef uint32_t i = find(&self.slots, &sought)
         if i == NONE or not at(&self.slots, i).expires > now:
             return None
-        blob = blob_of(at(&self.slots, i))
-        return record_of(at(&self.slots, i), blob)
+        return record_of(at(&self.slots, i))
 
     @cython.critical_section
-    def create(self, key, blob, double expires, double now):
+    cpdef int64_t create(self, key, blob, double expires, double now) except -2:
         """The new entry's version (1 or more), or 0 where a live entry has the key.
 
         Never overwrites. ValueError where the entry alone exceeds max_bytes.
         """
         cdef Key sought
         key = read_key(key, &sought)
-        self.check_size(&sought, blob)
-        if self.live(&sought, now) != NONE:
+        cdef PyObject *octets = checked(self, &sought, blob)
+        if live(self, &sought, now) != NONE:
             return 0
         cdef Py_ssize_t blob_size = PyBytes_GET_SIZE(blob)
-        cdef char *block = <char *>PyMem_Malloc(sought.size + blob_size)
+        cdef PyObject *block = new_block(&sought, PyBytes_AS_STRING(octets), blob_size)
         if block == NULL:
             raise MemoryError
-        memcpy(block, sought.text, sought.size)
-        memcpy(block + sought.size, PyBytes_AS_STRING(blob), blob_size)
         cdef uint32_t i = add(&self.slots, &sought, block, <uint32_t>blob_size)
         if i == NONE:
-            PyMem_Free(block)
+            Py_DECREF(block)
             raise MemoryError
-        return self.written(at(&self.slots, i), expires, now)
+        return written(self, at(&self.slots, i), expires, now)
 
     @cython.critical_section
-    def update(self, key, blob, double expires, version, double now):
+    cpdef int64_t update(self, key, blob, double expires, version, double now) except -2:
         """The new version; 0 where no live entry has the key, -1 where its version is another.
 
         Never creates. ValueError where the entry alone would exceed max_bytes.
         """
         cdef Key sought
         key = read_key(key, &sought)
-        self.check_size(&sought, blob)
-        if not PyLong_Check(version):
-            raise TypeError("version must be an int")
-        cdef uint64_t expected = PyLong_AsUnsignedLongLong(version)
-        PyErr_Clear()  # out of range gives 2**64 - 1, which is no version either
-        cdef uint32_t i = self.live(&sought, now)
+        cdef PyObject *octets = checked(self, &sought, blob)
+        cdef int64_t expected = read_version(version)
+        cdef uint32_t i = live(self, &sought, now)
         if i == NONE:
             return 0
         cdef Entry *entry = at(&self.slots, i)
         if entry.version != expected:
             return -1
+        # a new block even for a blob of the same size: somebody may have been given the old one
         cdef Py_ssize_t blob_size = PyBytes_GET_SIZE(blob)
-        cdef char *block
-        if blob_size != entry.blob_size:
-            block = <char *>PyMem_Realloc(entry.block, sought.size + blob_size)
-            if block == NULL:
-                raise MemoryError
-            self.slots.size += blob_size - <int64_t>entry.blob_size
-            entry.block, entry.blob_size = block, <uint32_t>blob_size
-        memcpy(entry.block + sought.size, PyBytes_AS_STRING(blob), blob_size)
+        cdef PyObject *block = new_block(&sought, PyBytes_AS_STRING(octets), blob_size)
+        if block == NULL:
+            raise MemoryError
+        self.slots.size += blob_size - <int64_t>entry.blob_size
+        Py_DECREF(entry.block)
+        entry.block, entry.blob_size = block, <uint32_t>blob_size
         freshen(&self.slots, i)
-        return self.written(entry, expires, now)
+        return written(self, entry, expires, now)
 
     @cython.critical_section
-    def touch(self, key, double expires, double now):
+    cpdef bint touch(self, key, double expires, double now) except -1:
         """Give a live entry a new end and make it the freshest; False where there is none.
 
         Blob and version stay.
         """
         cdef Key sought
         key = read_key(key, &sought)
-        cdef uint32_t i = self.live(&sought, now)
+        cdef uint32_t i = live(self, &sought, now)
         if i == NONE:
             return False
         at(&self.slots, i).expires = expires
@@ -176,18 +182,18 @@ cdef class TTLTable:
         return True
 
     @cython.critical_section
-    def destroy(self, key):
+    cpdef bint destroy(self, key) except -1:
         """Remove the entry; whether there was one, live or not."""
         cdef Key sought
         key = read_key(key, &sought)
         cdef uint32_t i = find(&self.slots, &sought)
         if i == NONE:
             return False
-        self.drop(i)
+        drop(self, i)
         return True
 
     @cython.critical_section
-    def sweep(self, double now, Py_ssize_t limit):
+    cpdef Py_ssize_t sweep(self, double now, Py_ssize_t limit) except -1:
         """Look at the next `limit` slots (1 or more) and remove the expired; how many those were.
 
         Goes on where the last call stopped, and stops at the last slot: a full pass takes at
@@ -201,16 +207,16 @@ cdef class TTLTable:
         self.hand = 0 if stop == self.slots.used else stop
         for i in range(start, stop):
             if i + AHEAD < stop:
-                self.look_ahead(i + AHEAD, now)
+                look_ahead(self, i + AHEAD, now)
             entry = at(&self.slots, i)
             if entry.block != NULL and not entry.expires > now:
-                self.drop(i)
+                drop(self, i)
                 removed += 1
         trim(&self.slots, TRIMMED)
         return removed
 
     @cython.critical_section
-    def keys(self, Py_ssize_t cursor, Py_ssize_t limit, double now):
+    cpdef tuple keys(self, Py_ssize_t cursor, Py_ssize_t limit, double now):
         """The live keys in `limit` slots (1 or more) from `cursor` on, and the next cursor.
 
         cursor: 0 to begin; the next cursor is 0 at the end
@@ -227,15 +233,15 @@ cdef class TTLTable:
         cdef uint32_t i, stop = stop_of(<uint32_t>cursor, limit, used)
         cdef Entry *entry
         for i in range(<uint32_t>cursor, stop):
-            if i + AHEAD < stop:
-                prefetch(at(&self.slots, i + AHEAD).block)
+            if i + AHEAD < stop and at(&self.slots, i + AHEAD).block != NULL:
+                prefetch(key_of(at(&self.slots, i + AHEAD)))
             entry = at(&self.slots, i)
             if entry.block != NULL and entry.expires > now:
-                found.append(PyUnicode_DecodeUTF8(entry.block, entry.key_size, NULL))
+                found.append(PyUnicode_DecodeUTF8(key_of(entry), entry.key_size, NULL))
         return found, stop if stop < used else 0
 
     @cython.critical_section
-    def clear(self):
+    cpdef clear(self):
         """Remove every entry. Versions go on counting."""
         cdef uint32_t i = self.slots.used, done = 0
         while i > 0:
@@ -243,64 +249,71 @@ cdef class TTLTable:
             if i >= self.slots.used or at(&self.slots, i).block == NULL:
                 continue  # as the table stands after a signal handler
             if i > AHEAD:
-                self.look_ahead(i - AHEAD, INFINITY)
-            self.drop(i)
+                look_ahead(self, i - AHEAD, INFINITY)
+            drop(self, i)
             done += 1
             if done % CHUNK == 0:
                 PyErr_CheckSignals()
         trim(&self.slots, NONE)
 
-    cdef uint32_t live(self, Key *key, double now) noexcept:
-        """The slot of the key's entry, or NONE; an expired one is removed."""
-        cdef uint32_t i = find(&self.slots, key)
-        if i != NONE and not at(&self.slots, i).expires > now:  # an end that is NaN has passed
-            self.drop(i)
-            return NONE
-        return i
 
-    cdef void drop(self, uint32_t i) noexcept:
-        remove(&self.slots, i)
-        if self.slots.count == 0:
-            self.hand = 0
-
-    cdef int check_size(self, Key *key, blob) except -1:
-        """TypeError unless `blob` is bytes, ValueError where the entry would fit in no way."""
-        if not PyBytes_Check(blob):
-            raise TypeError("blob must be bytes")
-        cdef int64_t size = key.size + PyBytes_GET_SIZE(blob) + FIXED
-        if size > self.max_bytes or size > LARGEST:
-            raise ValueError("the entry alone exceeds max_bytes")
-        return 0
-
-    cdef object written(self, Entry *entry, double expires, double now):
-        """The version, a new one, of an entry whose octets were written; the others make room."""
-        self.last_version += 1
-        cdef uint64_t version = self.last_version
-        entry.expires, entry.version = expires, version
-        cdef uint32_t done = 0
-        while self.slots.count > self.max_entries or self.slots.size > self.max_bytes:
-            self.evicted += at(&self.slots, self.slots.oldest).expires > now
-            self.drop(self.slots.oldest)
-            done += 1
-            if done % CHUNK == 0:
-                PyErr_CheckSignals()
-        return version
-
-    cdef void look_ahead(self, uint32_t i, double now) noexcept:
-        """Fetch what removing the entry in slot `i` will use, if it is going to be removed."""
-        cdef Entry *entry = at(&self.slots, i)
-        if entry.block != NULL and not entry.expires > now:
-            prefetch(bucket(&self.slots, entry.hash))
-            prefetch_around(&self.slots, entry)
+cdef inline uint32_t live(TTLTable table, Key *key, double now) noexcept:
+    """The slot of the key's entry, or NONE; an expired one is removed."""
+    cdef uint32_t i = find(&table.slots, key)
+    if i != NONE and not at(&table.slots, i).expires > now:  # an end that is NaN has passed
+        drop(table, i)
+        return NONE
+    return i
 
 
-cdef inline bytes blob_of(Entry *entry):
-    return PyBytes_FromStringAndSize(entry.block + entry.key_size, entry.blob_size)
+cdef void drop(TTLTable table, uint32_t i) noexcept:
+    remove(&table.slots, i)
+    if table.slots.count == 0:
+        table.hand = 0
 
 
-cdef inline tuple record_of(Entry *entry, bytes blob):
-    # the numbers are read before the tuple is allocated: that may run a finalizer
-    version, expires = entry.version, entry.expires
+cdef inline PyObject *checked(TTLTable table, Key *key, blob) except NULL:
+    """`blob`. TypeError unless it is bytes, ValueError where the entry would fit in no way."""
+    if not PyBytes_Check(blob):
+        raise TypeError("blob must be bytes")
+    cdef int64_t size = key.size + PyBytes_GET_SIZE(blob) + FIXED
+    if size > table.max_bytes or size > LARGEST:
+        raise ValueError("the entry alone exceeds max_bytes")
+    return <PyObject *>blob
+
+
+cdef inline int64_t written(TTLTable table, Entry *entry, double expires, double now) except -2:
+    """The version, a new one, of an entry whose octets were written; the others make room."""
+    table.last_version += 1
+    cdef int64_t version = table.last_version
+    entry.expires, entry.version = expires, version
+    if table.slots.count > table.max_entries or table.slots.size > table.max_bytes:
+        make_room(table, now)
+    return version
+
+
+cdef int make_room(TTLTable table, double now) except -1:
+    cdef uint32_t done = 0
+    while table.slots.count > table.max_entries or table.slots.size > table.max_bytes:
+        table.evicted += at(&table.slots, table.slots.oldest).expires > now
+        drop(table, table.slots.oldest)
+        done += 1
+        if done % CHUNK == 0:
+            PyErr_CheckSignals()
+    return 0
+
+
+cdef inline void look_ahead(TTLTable table, uint32_t i, double now) noexcept:
+    """Fetch what removing the entry in slot `i` will use, if it is going to be removed."""
+    cdef Entry *entry = at(&table.slots, i)
+    if entry.block != NULL and not entry.expires > now:
+        prefetch(bucket(&table.slots, entry.hash))
+        prefetch_around(&table.slots, entry)
+
+
+cdef inline tuple record_of(Entry *entry):
+    # all is read before the tuple is allocated: that may run a finalizer
+    blob, version, expires = <object>entry.block, entry.version, entry.expires
     return (blob, version, expires)
 
 
@@ -309,8 +322,17 @@ cdef inline uint32_t stop_of(uint32_t start, Py_ssize_t limit, uint32_t used) no
     return used if limit >= <Py_ssize_t>used - start else <uint32_t>(start + limit)
 
 
-cdef object read_key(key, Key *out):
+cdef inline object read_key(key, Key *out):
     """`key` as a plain str; its octets and hash in `out` for as long as that str is held."""
+    cdef Py_hash_t hash
+    if plain_key(key, &out.text, &out.size, &hash):
+        out.hash = <uint32_t>hash
+        return key
+    return read_any_key(key, out)
+
+
+cdef object read_any_key(key, Key *out):
+    """The same for whatever was given. TypeError or ValueError for what is no key."""
     if not PyUnicode_CheckExact(key):
         if not isinstance(key, str):
             raise TypeError("key must be a str")
@@ -321,6 +343,16 @@ cdef object read_key(key, Key *out):
         raise ValueError("a key can't hold lone surrogates")
     out.hash = <uint32_t>PyObject_Hash(key)
     return key
+
+
+cdef inline int64_t read_version(version) except -2:
+    """`version`, or a number that is never one where it is too great or negative."""
+    cdef int overflow
+    cdef int64_t number
+    if not isinstance(version, int):
+        raise TypeError("version must be an int")
+    number = PyLong_AsLongLongAndOverflow(version, &overflow)
+    return number if number > 0 else 0
 
 
 cdef object bounded(str name, value, most):

@@ -5,36 +5,63 @@ while `now < expires`; one that isn't is never shown, whether or not it still ta
 
 Entries live in numbered slots. A freed slot is the next one taken, the newest freed first, so
 that `sweep` and `keys` can walk the slots in bounded steps while the table changes under them.
+
+Two things would make single calls wait for long, and shape this file. A dict that grows copies
+itself in one go, which takes an OrderedDict of a million entries 0.1 to 0.2 s: a large table has
+many of them, its shards. And Python's garbage collector looks at every tuple and list for a
+while: an entry is an object that it doesn't see, and no tuple or list is kept per entry.
 """
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections import OrderedDict
+from heapq import heapreplace
 from threading import RLock
 from typing import NoReturn
+
+from msgspec import Struct
 
 REVISION = 1
 
 # What an entry takes beside the octets of key and blob, counted against max_bytes.
 # Measured with a million entries: bench/memory.py.
-OVERHEAD = 460
+OVERHEAD = 420
 
 MOST_ENTRIES = 2**32 - 2
 MOST_BYTES = 2**62
 LARGEST = 2**32 - 1
 SMALL = 1024
+TOO_LARGE = "the entry alone exceeds max_bytes"
+
+# How many shards there are at most. Prime: the keys of one shard must not share bits of their
+# hashes, by which its dict tells them apart. `% 251` stands as a number where it is used, as a
+# look at a global costs as much as the division.
+SHARDS = 251
+PER_SHARD = 4096
 
 Record = tuple[bytes, int, float]
 
 
-class Entry:
-    """A record, the octets that it counts for, and its slot."""
+class Entry(Struct, gc=False, eq=False):
+    """What is stored under a key, and when it was last used.
 
-    __slots__ = ("record", "size", "slot")
+    Key, blob and version never change, so that who holds an entry without the lock sees them
+    match; an update makes a new entry.
+    """
 
-    record: Record
-    size: int
+    key: str
+    blob: bytes
+    version: int
+    expires: float
     slot: int
+    used: float
+
+
+Shard = OrderedDict[str, Entry]
+
+FREE = Entry("", b"", 0, math.inf, 0, math.inf)  # what a free slot holds
 
 
 class TTLTable:
@@ -49,8 +76,8 @@ class TTLTable:
     """
 
     __slots__ = (
-        "__weakref__", "_entries", "_evictions", "_free", "_hand", "_largest", "_last_version",
-        "_lock", "_max_bytes", "_max_entries", "_nbytes", "_slots",
+        "__weakref__", "_bounds", "_evictions", "_free", "_hand", "_largest", "_last_version",
+        "_lock", "_max_bytes", "_max_entries", "_nbytes", "_shards", "_slots",
     )  # fmt: skip
 
     def __init__(self, max_entries: int, max_bytes: int) -> None:
@@ -59,10 +86,14 @@ class TTLTable:
         self._largest = min(self._max_bytes, LARGEST)
         # reentrant: a signal handler or a finalizer may come here in the middle of a call
         self._lock = RLock()
-        # from the least to the most recently used
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
-        self._slots: list[str | None] = []
-        self._free: list[int] = []
+        # each from the least to the most recently used; a small table has one shard, often
+        self._shards: list[Shard] = new_shards(self._max_entries)
+        # a heap of (time, shard), neither of them later than the first use in that shard
+        shards = len({id(shard) for shard in self._shards})
+        self._bounds = [(-math.inf, number) for number in range(shards)]
+        self._slots: list[Entry] = []
+        # an array: a list of a million int objects would take 60 ms to free
+        self._free = array("I")
         self._hand = 0
         self._nbytes = 0
         self._last_version = 0
@@ -76,7 +107,7 @@ class TTLTable:
 
     def __len__(self) -> int:
         """How many entries there are, with the expired ones that were not swept yet."""
-        return len(self._entries)
+        return len(self._slots) - len(self._free)
 
     @property
     def nbytes(self) -> int:
@@ -88,61 +119,69 @@ class TTLTable:
         """How many live entries were dropped so far to keep the bounds."""
         return self._evictions
 
+    # `get` and `touch` do without the lock, which would cost as much as all the rest: each of
+    # their steps is atomic. What is destroyed between two of them was live when we looked.
+
     def get(self, key: str, now: float) -> Record | None:
         """(blob, version, expires) of a live entry, or None. It becomes the freshest."""
-        if type(key) is not str or not key.isascii():
-            key = plain(key)
-        # Without the lock, which would cost as much as all the rest: each of these steps is
-        # atomic, and a record that is destroyed between two of them was live when we looked.
-        entry = self._entries.get(key)
-        if entry is None:
-            return None
-        record = entry.record
-        if record[2] > now:  # this way round, an end that is NaN has passed
+        try:
+            shard = self._shards[hash(key) % 251]
+            entry = shard[key]
+        except (KeyError, TypeError):
+            text = plain(key)
+            return None if type(key) is str else self.get(text, now)
+        expires = entry.expires
+        if expires > now:  # this way round, an end that is NaN has passed
+            entry.used = now
             try:
-                self._entries.move_to_end(key)
+                shard.move_to_end(key)
             except KeyError:
                 pass
-            return record
-        with self._lock:
-            self._live(key, now)  # removes it, unless it has been written meanwhile
+            return entry.blob, entry.version, expires
+        self._expire(entry, now)
         return None
 
     def peek(self, key: str, now: float) -> Record | None:
         """As `get`, but neither freshens nor removes anything."""
-        entry = self._entries.get(plain(key))
-        if entry is None:
+        entry = self._found(plain(key))
+        if entry is None or not entry.expires > now:
             return None
-        record = entry.record
-        return record if record[2] > now else None
+        return entry.blob, entry.version, entry.expires
 
     def create(self, key: str, blob: bytes, expires: float, now: float) -> int:
         """The new entry's version (1 or more), or 0 where a live entry has the key.
 
         Never overwrites. ValueError where the entry alone exceeds max_bytes.
         """
-        if type(key) is not str or not key.isascii():
+        if type(key) is str and key.isascii():
+            octets = len(key)
+        else:
             key = plain(key)
+            octets = len(key.encode())
         if type(blob) is not bytes:
             blob = plain_blob(blob)
         expires = expires + 0.0
-        size = self._fitting(key, blob)
+        size = octets + len(blob) + OVERHEAD
+        if size > self._largest:
+            raise ValueError(TOO_LARGE)
         with self._lock:
-            if key in self._entries and self._live(key, now) is not None:
-                return 0
-            entry = Entry()
-            if self._free:
-                entry.slot = self._free.pop()
-                self._slots[entry.slot] = key
-            else:
-                entry.slot = len(self._slots)
-                self._slots.append(key)
+            shard = self._shards[hash(key) % 251]
+            if key in shard:
+                entry = shard[key]
+                if entry.expires > now:
+                    return 0
+                self._remove(entry)
+                shard = self._shards[hash(key) % 251]  # an empty table begins anew
             self._last_version = version = self._last_version + 1
-            entry.record = blob, version, expires
-            entry.size = size
-            self._entries[key] = entry
+            slots, free = self._slots, self._free
+            if free:
+                slot = free.pop()
+                shard[key] = slots[slot] = Entry(key, blob, version, expires, slot, now)
+            else:
+                shard[key] = entry = Entry(key, blob, version, expires, len(slots), now)
+                slots.append(entry)
             self._nbytes += size
-            if self._nbytes > self._max_bytes or len(self._entries) > self._max_entries:
+            if self._nbytes > self._max_bytes or len(slots) - len(free) > self._max_entries:
                 self._make_room(now)
             return version
 
@@ -151,27 +190,35 @@ class TTLTable:
 
         Never creates. ValueError where the entry alone would exceed max_bytes.
         """
-        if type(key) is not str or not key.isascii():
-            key = plain(key)
         if type(blob) is not bytes:
             blob = plain_blob(blob)
         expires = expires + 0.0
-        if not isinstance(version, int):
+        if type(version) is not int and not isinstance(version, int):
             raise TypeError("version must be an int")
-        size = self._fitting(key, blob)
         with self._lock:
-            entry = self._live(key, now)
-            if entry is None:
+            try:
+                shard = self._shards[hash(key) % 251]
+                entry = shard[key]
+            except (KeyError, TypeError):
+                text = plain(key)
+                self._check_size(text, blob)
+                return 0 if type(key) is str else self.update(text, blob, expires, version, now)
+            grown = len(blob) - len(entry.blob)
+            if grown > 0:
+                self._check_size(entry.key, blob)
+            if not entry.expires > now:
+                self._remove(entry)
                 return 0
-            if entry.record[1] != version:
+            if entry.version != version:
                 return -1
             self._last_version = version = self._last_version + 1
-            entry.record = blob, version, expires
-            self._nbytes += size - entry.size
-            entry.size = size
-            self._entries.move_to_end(key)
-            if self._nbytes > self._max_bytes:
-                self._make_room(now)
+            slot = entry.slot
+            shard[key] = self._slots[slot] = Entry(entry.key, blob, version, expires, slot, now)
+            shard.move_to_end(key)
+            if grown:
+                self._nbytes += grown
+                if self._nbytes > self._max_bytes:
+                    self._make_room(now)
             return version
 
     def touch(self, key: str, expires: float, now: float) -> bool:
@@ -179,27 +226,34 @@ class TTLTable:
 
         Blob and version stay.
         """
-        if type(key) is not str or not key.isascii():
-            key = plain(key)
         expires = expires + 0.0
-        with self._lock:
-            entry = self._live(key, now)
-            if entry is None:
+        try:
+            shard = self._shards[hash(key) % 251]
+            entry = shard[key]
+        except (KeyError, TypeError):
+            text = plain(key)
+            return False if type(key) is str else self.touch(text, expires, now)
+        if entry.expires > now:
+            # an update in this moment has made another entry, and its end counts, as if it came
+            # second; a sweep may still act on the end that it has read
+            entry.expires = expires
+            entry.used = now
+            try:
+                shard.move_to_end(key)
+            except KeyError:
                 return False
-            blob, version, _ = entry.record
-            entry.record = blob, version, expires
-            self._entries.move_to_end(key)
             return True
+        self._expire(entry, now)
+        return False
 
     def destroy(self, key: str) -> bool:
         """Remove the entry; whether there was one, live or not."""
-        if type(key) is not str or not key.isascii():
-            key = plain(key)
+        key = plain(key)
         with self._lock:
-            entry = self._entries.get(key)
+            entry = self._found(key)
             if entry is None:
                 return False
-            self._remove(key, entry)
+            self._remove(entry)
             return True
 
     def sweep(self, now: float, limit: int) -> int:
@@ -210,20 +264,17 @@ class TTLTable:
         """
         if limit < 1:
             raise ValueError("limit must be 1 or more")
-        removed = 0
+        slots, start = self._slots, self._hand
+        some = slots[start : start + limit]
+        stop = start + len(some)
+        self._hand = stop if stop < len(slots) else 0
+        for entry in some:
+            if not entry.expires > now:
+                break
+        else:
+            return 0  # without the lock: nothing was changed that it protects
         with self._lock:
-            start = self._hand
-            some = self._slots[start : start + limit]
-            stop = start + len(some)
-            self._hand = stop if stop < len(self._slots) else 0
-            for key in some:
-                if key is None:
-                    continue
-                entry = self._entries.get(key)  # a signal handler may have destroyed it just now
-                if entry is not None and not entry.record[2] > now:
-                    self._remove(key, entry)
-                    removed += 1
-        return removed
+            return sum(self._expire(entry, now) for entry in some)
 
     def keys(self, cursor: int, limit: int, now: float) -> tuple[list[str], int]:
         """The live keys in `limit` slots (1 or more) from `cursor` on, and the next cursor.
@@ -235,62 +286,93 @@ class TTLTable:
             raise ValueError("cursor must be 0 or more")
         if limit < 1:
             raise ValueError("limit must be 1 or more")
-        with self._lock:
-            stop = min(cursor + limit, len(self._slots))
-            found = [
-                key for key in self._slots[cursor:stop]
-                if key is not None and self.peek(key, now) is not None
-            ]  # fmt: skip
-            return found, stop if stop < len(self._slots) else 0
+        some = self._slots[cursor : cursor + limit]
+        stop = cursor + len(some)
+        found = [entry.key for entry in some if entry.expires > now and entry is not FREE]
+        return found, stop if stop < len(self._slots) else 0
 
     def clear(self) -> None:
         """Remove every entry. Versions go on counting."""
         with self._lock:
-            self._entries.clear()
+            for shard in self._shards:
+                shard.clear()
             self._nbytes = 0
             self._start_anew()
 
-    def _live(self, key: str, now: float) -> Entry | None:
-        """The key's entry, or None; an expired one is removed. The lock is held."""
-        entry = self._entries.get(key)
-        if entry is None or entry.record[2] > now:
-            return entry
-        self._remove(key, entry)
-        return None
+    def _found(self, key: str) -> Entry | None:
+        """The entry of a plain key, live or not."""
+        return self._shards[hash(key) % 251].get(key)
 
-    def _remove(self, key: str, entry: Entry) -> None:
-        del self._entries[key]
-        self._forget(entry)
+    def _expire(self, entry: Entry, now: float) -> bool:
+        """Remove an entry if it has expired and is still there; whether it was removed."""
+        with self._lock:
+            expired = not entry.expires > now and self._found(entry.key) is entry
+            if expired:
+                self._remove(entry)
+            return expired
 
-    def _forget(self, entry: Entry) -> None:
-        """Free the room of an entry that was taken out of the dict."""
-        self._nbytes -= entry.size
-        self._slots[entry.slot] = None
+    def _remove(self, entry: Entry) -> None:
+        """Take out an entry that is there. The lock is held."""
+        del self._shards[hash(entry.key) % 251][entry.key]
+        self._nbytes -= size_of(entry.key, entry.blob)
+        self._slots[entry.slot] = FREE
         self._free.append(entry.slot)
-        if not self._entries:
+        if len(self._free) == len(self._slots):
             self._start_anew()
 
     def _start_anew(self) -> None:
         """An empty table needs no slots: this is how the room of a rush hour is given back."""
         if len(self._slots) > SMALL:
-            self._entries = OrderedDict()  # a dict never shrinks by itself
+            self._shards = new_shards(self._max_entries)  # a dict never shrinks by itself
         self._slots.clear()
-        self._free.clear()
+        del self._free[:]
         self._hand = 0
 
     def _make_room(self, now: float) -> None:
-        while len(self._entries) > self._max_entries or self._nbytes > self._max_bytes:
-            _, entry = self._entries.popitem(last=False)
-            self._forget(entry)
-            self._evictions += entry.record[2] > now
+        while len(self) > self._max_entries or self._nbytes > self._max_bytes:
+            entry = self._stalest(now)
+            self._remove(entry)
+            self._evictions += entry.expires > now
 
-    def _fitting(self, key: str, blob: bytes) -> int:
-        """What the entry counts for. ValueError where it would fit in no way."""
-        octets = len(key) if key.isascii() else len(key.encode())
-        size = octets + len(blob) + OVERHEAD
-        if size > self._largest:
-            raise ValueError("the entry alone exceeds max_bytes")
-        return size
+    def _stalest(self, now: float) -> Entry:
+        """The entry that was not used for longest: the first of a shard, by the shards' bounds.
+
+        now: no use is later, but for a clock that was set back
+        """
+        bounds = self._bounds
+        for _ in range(2 * len(bounds)):  # once each, as a rule: what is true now stays true
+            bound, number = bounds[0]
+            entry = first(self._shards[number])
+            if entry is not None and (entry.used <= bound or len(bounds) == 1):
+                return entry
+            heapreplace(bounds, (now if entry is None else entry.used, number))
+        firsts = map(first, self._shards)
+        return min((entry for entry in firsts if entry is not None), key=lambda each: each.used)
+
+    def _check_size(self, key: str, blob: bytes) -> None:
+        if size_of(key, blob) > self._largest:
+            raise ValueError(TOO_LARGE)
+
+
+def new_shards(max_entries: int) -> list[Shard]:
+    """251 places, of one shard all, or of several in turn."""
+    count = min(SHARDS, -(-max_entries // PER_SHARD))
+    shards = [OrderedDict[str, Entry]() for _ in range(count)]
+    return [shards[place % count] for place in range(SHARDS)]
+
+
+def first(shard: Shard) -> Entry | None:
+    """The least recently used of a shard."""
+    while True:
+        try:
+            return next(iter(shard.values()), None)
+        except RuntimeError:  # somebody used one of its entries in this moment
+            continue
+
+
+def size_of(key: str, blob: bytes) -> int:
+    """What an entry counts for."""
+    return (len(key) if key.isascii() else len(key.encode())) + len(blob) + OVERHEAD
 
 
 def plain(key: str) -> str:

@@ -1,3 +1,4 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """Sessions in this process's memory: bounded, swept, thread-safe, gone at a restart."""
 
 from __future__ import annotations
@@ -14,39 +15,11 @@ SWEPT_PER_WRITE = 4  # a million sessions are looked through once in 250,000 wri
 BATCH = 256
 
 
-class MemoryStore:
-    """A `Store` in memory, for one process: two workers have two stores.
+class Verbs:
+    """What a `MemoryStore` does with its table: all that a request calls. Compiled, a C type."""
 
-    max_entries: how many sessions it holds at most
-    max_bytes:   how many octets, with what a session takes beside its data
-    clock:       epoch seconds
-    Beyond either bound the sessions that were not used for longest are dropped (`evictions`
-    counts them). Every write also removes a few that have expired: no thread is needed.
-    """
-
-    blocking: ClassVar[bool] = False
-    never_fails: ClassVar[bool] = True
-
-    _table_type: ClassVar[type[TTLTable]] = TTLTable
-
-    def __init__(
-        self,
-        *,
-        max_entries: int = 1_000_000,
-        max_bytes: int = 256 * 1024 * 1024,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.max_entries = max_entries
-        self.max_bytes = max_bytes
-        self.clock = clock
-        self._table = self._table_type(max_entries, max_bytes)
-
-    def __repr__(self) -> str:
-        held, octets = len(self._table), self._table.nbytes
-        return (
-            f"<MemoryStore: {held} of at most {self.max_entries} sessions, "
-            f"{octets} of at most {self.max_bytes} bytes>"
-        )
+    _table: TTLTable
+    clock: Callable[[], float]
 
     @property
     def evictions(self) -> int:
@@ -61,7 +34,8 @@ class MemoryStore:
         """The new record's version, or EXISTS. ValueError where it alone exceeds max_bytes."""
         now = self.clock()
         self._table.sweep(now, SWEPT_PER_WRITE)
-        return self._table.create(sid, blob, now + ttl, now) or EXISTS
+        version = self._table.create(sid, blob, now + ttl, now)
+        return version or EXISTS
 
     def update(self, sid: str, blob: bytes, ttl: float, version: Version) -> Updated:
         """The record's new version, Conflict or GONE. ValueError as for `create`."""
@@ -111,6 +85,41 @@ class MemoryStore:
     def close(self) -> None:
         """Free the memory."""
         self._table.clear()
+
+
+class MemoryStore(Verbs):
+    """A `Store` in memory, for one process: two workers have two stores.
+
+    max_entries: how many sessions it holds at most
+    max_bytes:   how many octets, with what a session takes beside its data
+    clock:       epoch seconds
+    Beyond either bound the sessions that were not used for longest are dropped (`evictions`
+    counts them). Every write also removes a few that have expired: no thread is needed.
+    """
+
+    blocking: ClassVar[bool] = False
+    never_fails: ClassVar[bool] = True
+
+    _table_type: ClassVar[type[TTLTable]] = TTLTable
+
+    def __init__(
+        self,
+        *,
+        max_entries: int = 1_000_000,
+        max_bytes: int = 256 * 1024 * 1024,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.max_entries = max_entries
+        self.max_bytes = max_bytes
+        self.clock = clock
+        self._table = self._table_type(max_entries, max_bytes)
+
+    def __repr__(self) -> str:
+        held, octets = len(self._table), self._table.nbytes
+        return (
+            f"<MemoryStore: {held} of at most {self.max_entries} sessions, "
+            f"{octets} of at most {self.max_bytes} bytes>"
+        )
 
 
 take_over(globals())

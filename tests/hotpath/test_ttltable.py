@@ -389,7 +389,8 @@ def test_the_twins_have_the_same_face(twins: Twins) -> None:
 
     def face(thing: Any) -> list[tuple[str, object, object]]:
         found = inspect.signature(thing).parameters.values()
-        return [(each.name, each.kind, each.default) for each in found]
+        # the compiled methods take self by position alone, as all that is written in C
+        return [(each.name, each.kind, each.default) for each in found if each.name != "self"]
 
     for name in METHODS:
         ours, theirs = getattr(pure.TTLTable, name), getattr(compiled.TTLTable, name)

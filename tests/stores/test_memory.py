@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
-import os
+import pickle
+import runpy
+import weakref
 from typing import Any
 
 import pytest
 
-from sessfast import EXISTS, GONE, MemoryStore
-from sessfast.hotpath import TTLTable, ttltable_py
+from sessfast import EXISTS, GONE, MemoryStore, hotpath
+from sessfast.hotpath import BACKEND, TTLTable, ttltable_py
 from sessfast.records import Conflict
 from sessfast.stores.contract import (
     ClearableStore,
@@ -22,7 +25,19 @@ from sessfast.stores.contract import (
 )
 from sessfast.testing import FakeClock, FaultyStore, StoreContract
 
-pure_only = pytest.mark.skipif(os.environ.get("SESSFAST_PURE") == "1", reason="pure run")
+
+def interpreted() -> type[MemoryStore]:
+    """The class as its file says, over the pure table, whatever the backend is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hotpath, "BACKEND", "pure")
+        patch.setattr(hotpath, "TTLTable", ttltable_py.TTLTable)
+        file = inspect.getsourcefile(importlib.import_module("sessfast.stores.memory"))
+        assert file is not None
+        made: type[MemoryStore] = runpy.run_path(file)["MemoryStore"]
+        return made
+
+
+INTERPRETED = interpreted()
 
 
 def store_over(table_type: type[TTLTable], **options: Any) -> MemoryStore:
@@ -31,20 +46,19 @@ def store_over(table_type: type[TTLTable], **options: Any) -> MemoryStore:
     return store
 
 
-class TestOverThePureTable(StoreContract):
-    """The contract, whole."""
+class TestInterpreted(StoreContract):
+    """The contract, whole, by the text of the file over the pure table."""
 
     def make_store(self, clock: Any) -> MemoryStore:
-        return store_over(ttltable_py.TTLTable, clock=clock)
+        return INTERPRETED(clock=clock)
 
 
-@pure_only
-class TestOverTheCompiledTable(StoreContract):
-    """The contract, whole."""
+@pytest.mark.skipif(BACKEND == "pure", reason="the backend is pure")
+class TestCompiled(StoreContract):
+    """The contract, whole, by its compiled twin over the compiled table."""
 
     def make_store(self, clock: Any) -> MemoryStore:
-        compiled = pytest.importorskip("sessfast.hotpath.ttltable_cy")
-        return store_over(compiled.TTLTable, clock=clock)
+        return MemoryStore(clock=clock)
 
 
 class TestBehindAFaultyStore(StoreContract):
@@ -109,9 +123,27 @@ def test_it_is_a_store_with_all_abilities() -> None:
     assert (False, True) == (store.blocking, store.never_fails)
 
 
-def test_its_options_are_keywords_with_bounds() -> None:
+def test_the_file_and_its_compiled_twin_have_one_face() -> None:
+    """The names, kinds and defaults of all parameters, and what help() says."""
+
+    def face(kind: type[MemoryStore], name: str) -> Any:
+        thing = kind if name == "__init__" else getattr(kind, name)
+        if not callable(thing):
+            return inspect.getdoc(thing)
+        found = list(inspect.signature(thing).parameters.values())
+        kinds = [(each.name, each.kind, each.default) for each in found if each.name != "self"]
+        return kinds, inspect.getdoc(thing)
+
+    public = [name for name in dir(INTERPRETED) if not name.startswith("_")]
+    assert set(public) <= set(dir(MemoryStore))
+    for name in ["__init__", *public]:
+        assert face(INTERPRETED, name) == face(MemoryStore, name), name
+
+
+@pytest.mark.parametrize("kind", [INTERPRETED, MemoryStore])
+def test_its_options_are_keywords_with_bounds(kind: type[MemoryStore]) -> None:
     """A million sessions, 256 MiB; a mistake is refused at once."""
-    parameters = inspect.signature(MemoryStore).parameters
+    parameters = inspect.signature(kind).parameters
     assert {
         name: (each.kind, each.default) for name, each in parameters.items() if name != "clock"
     } == {
@@ -119,9 +151,98 @@ def test_its_options_are_keywords_with_bounds() -> None:
         "max_bytes": (inspect.Parameter.KEYWORD_ONLY, 256 * 1024 * 1024),
     }
     with pytest.raises(ValueError, match="max_entries"):
-        MemoryStore(max_entries=0)
+        kind(max_entries=0)
     with pytest.raises(ValueError, match="max_bytes"):
-        MemoryStore(max_bytes=-1)
+        kind(max_bytes=-1)
+
+
+@pytest.mark.parametrize("kind", [INTERPRETED, MemoryStore])
+def test_it_may_be_subclassed_patched_and_watched(
+    kind: type[MemoryStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As any class written in Python: a person's own store may begin with it."""
+
+    class Counting(kind):  # type: ignore[valid-type, misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.gets = 0
+
+        def get(self, sid: str) -> Any:
+            self.gets += 1
+            return super().get(sid)
+
+    clock = FakeClock()
+    store = Counting(clock=clock)
+    store.create("a", b"one", 60)
+    assert store.get(sid="a")[0] == b"one"
+    clock.advance(60)
+    assert store.get("a") is None
+    assert store.gets == 2
+    assert weakref.ref(store)() is store
+    store.clock = lambda: clock() - 60
+    store.create("b", b"two", 60)
+    assert store.get("b")[2] == clock()
+    monkeypatch.setattr(kind, "length", lambda self: 12345)
+    assert kind().length() == 12345
+
+
+@pytest.mark.parametrize("act", [copy.deepcopy, pickle.dumps])
+def test_it_is_not_copied(act: Any) -> None:
+    """Two stores that each hold half of the writes would be worse than an error."""
+    with pytest.raises(TypeError, match="TTLTable can't be copied"):
+        act(MemoryStore())
+
+
+WRONG: list[tuple[str, tuple[object, ...]]] = [
+    ("get", (b"a",)),
+    ("create", ("a", "text", 60)),
+    ("create", ("a", b"", "60")),
+    ("create", (None, b"", 60)),
+    ("update", ("a", b"", None, 1)),
+    ("update", ("a", b"", 60, "1")),
+    ("touch", ("a", "60")),
+    ("destroy", (1,)),
+]
+
+
+@pytest.mark.parametrize("kind", [INTERPRETED, MemoryStore])
+@pytest.mark.parametrize(("verb", "arguments"), WRONG)
+def test_what_is_no_sid_blob_or_number_is_refused(
+    kind: type[MemoryStore], verb: str, arguments: tuple[object, ...]
+) -> None:
+    """TypeError, and the session is as it was."""
+    store = kind(clock=FakeClock())
+    version = store.create("a", b"one", 60)
+    with pytest.raises(TypeError):
+        getattr(store, verb)(*arguments)
+    assert [("a", (b"one", version, store.clock() + 60))] == list(store.all())
+
+
+@pytest.mark.parametrize("kind", [INTERPRETED, MemoryStore])
+def test_a_clock_that_fails_or_lies_is_not_hidden(kind: type[MemoryStore]) -> None:
+    """Its exception comes out of the call; what is no number is a TypeError."""
+    store = kind(clock=lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        store.get("a")
+    store.clock = lambda: "now"  # type: ignore[assignment, return-value]
+    with pytest.raises(TypeError):
+        store.create("a", b"", 60)
+    store.clock = lambda: 1_700_000_000
+    assert store.create("a", b"", 60)
+
+
+def test_a_blob_that_was_handed_out_stays_what_it_was() -> None:
+    """The compiled table hands out what it holds: neither an update nor the end may touch it."""
+    store = MemoryStore(clock=FakeClock())
+    version = store.create("a", b"one", 60)
+    held = store.get("a")
+    assert held is not None
+    newer = store.update("a", b"two", 60, version)
+    assert store.get("a") == (b"two", newer, held[2])
+    store.close()
+    for i in range(100):
+        store.create(str(i), b"xyz", 60)
+    assert held[0] == b"one"
 
 
 def test_the_least_recently_used_session_makes_room() -> None:
@@ -209,6 +330,9 @@ def test_closing_frees_the_memory() -> None:
 
 
 def test_the_table_is_the_chosen_twin() -> None:
-    """What `sessfast.hotpath` chose, no other."""
-    hotpath = importlib.import_module("sessfast.hotpath")
+    """What `sessfast.hotpath` chose; a compiled store takes no other."""
     assert MemoryStore._table_type is hotpath.TTLTable
+    assert INTERPRETED._table_type is ttltable_py.TTLTable
+    if BACKEND == "compiled":
+        with pytest.raises(TypeError):
+            store_over(ttltable_py.TTLTable)
