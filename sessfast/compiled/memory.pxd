@@ -9,7 +9,7 @@ cdef class Verbs:
     cdef public CompiledTable _table
 
     cpdef get(self, sid)
-    @cython.locals(now=double, version=int64_t)
+    @cython.locals(now=double)
     cpdef create(self, sid, blob, double ttl)
     @cython.locals(now=double, reply=int64_t)
     cpdef update(self, sid, blob, double ttl, version)

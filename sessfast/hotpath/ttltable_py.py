@@ -27,7 +27,7 @@ REVISION = 1
 
 # What an entry takes beside the octets of key and blob, counted against max_bytes.
 # Measured with a million entries: bench/memory.py.
-OVERHEAD = 420
+OVERHEAD = 380
 
 MOST_ENTRIES = 2**32 - 2
 MOST_BYTES = 2**62
@@ -35,11 +35,11 @@ LARGEST = 2**32 - 1
 SMALL = 1024
 TOO_LARGE = "the entry alone exceeds max_bytes"
 
-# How many shards there are at most. Prime: the keys of one shard must not share bits of their
-# hashes, by which its dict tells them apart. `% 251` stands as a number where it is used, as a
-# look at a global costs as much as the division.
+# How many shards there are where one might grow too large. Prime: the keys of a shard must not
+# share bits of their hashes, by which its dict tells them apart. `% 251` stands as a number where
+# it is used, as a look at a global costs as much as the division.
 SHARDS = 251
-PER_SHARD = 4096
+ONE_SHARD = 4096
 
 Record = tuple[bytes, int, float]
 
@@ -69,7 +69,8 @@ class TTLTable:
 
     max_entries: 1 to 2**32 - 2
     max_bytes:   1 to 2**62, compared with `nbytes`
-    Where either would be exceeded the entries that were not used for longest make room.
+    Where either would be exceeded the entries that were not used for longest make room: with
+    more than 4096 entries at most by `now`, else by the order of the calls.
     Keys are any str without lone surrogates (ValueError), blobs are bytes (TypeError).
     Versions come from one counter per table, so that no version ever returns.
     Any method may be called from any thread.
@@ -86,9 +87,9 @@ class TTLTable:
         self._largest = min(self._max_bytes, LARGEST)
         # reentrant: a signal handler or a finalizer may come here in the middle of a call
         self._lock = RLock()
-        # each from the least to the most recently used; a small table has one shard, often
+        # each from the least to the most recently used
         self._shards: list[Shard] = new_shards(self._max_entries)
-        # a heap of (time, shard), neither of them later than the first use in that shard
+        # a heap of (time, place of a shard): the first of that shard was used then or later
         shards = len({id(shard) for shard in self._shards})
         self._bounds = [(-math.inf, number) for number in range(shards)]
         self._slots: list[Entry] = []
@@ -176,13 +177,14 @@ class TTLTable:
             slots, free = self._slots, self._free
             if free:
                 slot = free.pop()
-                shard[key] = slots[slot] = Entry(key, blob, version, expires, slot, now)
+                entry = Entry(key, blob, version, expires, slot, now)
+                shard[key] = slots[slot] = entry
             else:
                 shard[key] = entry = Entry(key, blob, version, expires, len(slots), now)
                 slots.append(entry)
             self._nbytes += size
             if self._nbytes > self._max_bytes or len(slots) - len(free) > self._max_entries:
-                self._make_room(now)
+                self._make_room(entry)
             return version
 
     def update(self, key: str, blob: bytes, expires: float, version: int, now: float) -> int:
@@ -213,12 +215,13 @@ class TTLTable:
                 return -1
             self._last_version = version = self._last_version + 1
             slot = entry.slot
-            shard[key] = self._slots[slot] = Entry(entry.key, blob, version, expires, slot, now)
+            entry = Entry(entry.key, blob, version, expires, slot, now)
+            shard[key] = self._slots[slot] = entry
             shard.move_to_end(key)
             if grown:
                 self._nbytes += grown
                 if self._nbytes > self._max_bytes:
-                    self._make_room(now)
+                    self._make_room(entry)
             return version
 
     def touch(self, key: str, expires: float, now: float) -> bool:
@@ -328,26 +331,28 @@ class TTLTable:
         del self._free[:]
         self._hand = 0
 
-    def _make_room(self, now: float) -> None:
+    def _make_room(self, written: Entry) -> None:
+        """Drop the others, as far as it takes, for the entry that was written just now."""
         while len(self) > self._max_entries or self._nbytes > self._max_bytes:
-            entry = self._stalest(now)
+            entry = self._stalest(written)
             self._remove(entry)
-            self._evictions += entry.expires > now
+            self._evictions += entry.expires > written.used
 
-    def _stalest(self, now: float) -> Entry:
-        """The entry that was not used for longest: the first of a shard, by the shards' bounds.
-
-        now: no use is later, but for a clock that was set back
-        """
+    def _stalest(self, written: Entry) -> Entry:
+        """The entry, not `written`, that was not used for longest: the first of some shard."""
         bounds = self._bounds
-        for _ in range(2 * len(bounds)):  # once each, as a rule: what is true now stays true
+        for _ in range(2 * len(bounds)):  # mostly two or three
             bound, number = bounds[0]
             entry = first(self._shards[number])
-            if entry is not None and (entry.used <= bound or len(bounds) == 1):
+            if entry is None or entry is written:  # none of this shard was used before now
+                heapreplace(bounds, (written.used, number))
+            elif entry.used <= bound or len(bounds) == 1:
                 return entry
-            heapreplace(bounds, (now if entry is None else entry.used, number))
-        firsts = map(first, self._shards)
-        return min((entry for entry in firsts if entry is not None), key=lambda each: each.used)
+            else:
+                heapreplace(bounds, (entry.used, number))
+        # the clock was set back
+        firsts = [entry for entry in map(first, self._shards) if entry not in (None, written)]
+        return min(firsts, key=lambda entry: entry.used)
 
     def _check_size(self, key: str, blob: bytes) -> None:
         if size_of(key, blob) > self._largest:
@@ -355,10 +360,10 @@ class TTLTable:
 
 
 def new_shards(max_entries: int) -> list[Shard]:
-    """251 places, of one shard all, or of several in turn."""
-    count = min(SHARDS, -(-max_entries // PER_SHARD))
-    shards = [OrderedDict[str, Entry]() for _ in range(count)]
-    return [shards[place % count] for place in range(SHARDS)]
+    """251 empty shards, or 251 times the same one where that is enough."""
+    if max_entries <= ONE_SHARD:
+        return [OrderedDict[str, Entry]()] * SHARDS
+    return [OrderedDict[str, Entry]() for _ in range(SHARDS)]
 
 
 def first(shard: Shard) -> Entry | None:

@@ -34,8 +34,7 @@ class Verbs:
         """The new record's version, or EXISTS. ValueError where it alone exceeds max_bytes."""
         now = self.clock()
         self._table.sweep(now, SWEPT_PER_WRITE)
-        version = self._table.create(sid, blob, now + ttl, now)
-        return version or EXISTS
+        return self._table.create(sid, blob, now + ttl, now) or EXISTS
 
     def update(self, sid: str, blob: bytes, ttl: float, version: Version) -> Updated:
         """The record's new version, Conflict or GONE. ValueError as for `create`."""

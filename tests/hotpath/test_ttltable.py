@@ -268,6 +268,50 @@ def test_the_least_recently_used_make_room(ttltable: ModuleType) -> None:
     assert table.evictions == 5
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_large_table_keeps_the_order_of_last_use(ttltable: ModuleType, seed: int) -> None:
+    """Whatever it is made of inside: the stalest goes first."""
+    chance = random.Random(seed)
+    table = table_of(ttltable, entries=20_000)
+    order: dict[str, None] = {}  # from stale to fresh
+    for i in range(40_000):
+        now = NOW + i / 1000
+        key, kind = f"{chance.randrange(i // 2, i + 1)}", chance.random()
+        if kind < 0.2:
+            used = table.get(key, now) is not None
+        elif kind < 0.4:
+            used = table.touch(key, LONG, now)
+        elif kind < 0.42:
+            assert table.destroy(key) == (key in order)
+            order.pop(key, None)
+            continue
+        else:
+            key, used = f"{i}", table.create(f"{i}", b"", LONG, now) > 0
+            order[key] = None
+        assert used == (key in order)
+        if used:
+            del order[key]
+            order[key] = None
+        if len(order) > 20_000:
+            del order[next(iter(order))]
+    assert sorted(order) == sorted(all_keys(table, NOW, 1000))
+    assert table.evictions > 1000
+
+
+def test_what_comes_in_stays_however_the_clock_runs(ttltable: ModuleType) -> None:
+    """Standing still, or set back: the bound is kept, and never at the cost of the newest."""
+    table = table_of(ttltable, entries=1_000_000, octets=50 * (ttltable.OVERHEAD + 3))
+    for i in range(1000):
+        now = NOW - i // 300
+        table.create(f"{i:03}", b"", LONG, now)
+        assert table.peek(f"{i:03}", now) is not None
+        assert len(table) == min(50, i + 1)
+    large = table.peek("999", NOW)
+    assert table.update("999", b"x" * 49 * ttltable.OVERHEAD, LONG, large[1], NOW - 10) > 0
+    assert "999" in all_keys(table, NOW)
+    assert table.nbytes <= 50 * (ttltable.OVERHEAD + 3)
+
+
 def test_octets_are_bounded_too(ttltable: ModuleType) -> None:
     """Key, blob and OVERHEAD count; what comes in stays, even if all others must go."""
     each = ttltable.OVERHEAD + 1 + 100
