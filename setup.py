@@ -55,10 +55,6 @@ class BuildTwins(build_ext):
     What was compiled is written down beside them, so that a stale one is found when imported.
     """
 
-    def initialize_options(self):
-        super().initialize_options()
-        self.cython_c_in_temp = True
-
     def run(self):
         try:
             super().run()
@@ -76,14 +72,30 @@ class BuildTwins(build_ext):
                 file=sys.stderr,
             )
 
-    def build_extension(self, ext):
-        # Cython doesn't find the .pxd of a second name's neighbours by itself
-        source = Path(ext.sources[0])
-        made = Path(self.build_temp, source).with_suffix(".c")
-        newest = max(Path(path).stat().st_mtime for path in [source, *ext.depends])
-        if made.exists() and made.stat().st_mtime < newest:
-            made.unlink()
-        super().build_extension(ext)
+    def build_extensions(self):
+        """Cython and the C compiler, each with as many processes as there are cores."""
+        from Cython.Build import cythonize
+
+        self.parallel = os.cpu_count()
+        folder = Path(self.build_temp, "cython")
+        for ext in self.extensions:  # Cython doesn't find the .pxd of a second name's neighbours
+            source = Path(ext.sources[0])
+            made = (folder / source).with_suffix(".c")
+            newest = max(Path(path).stat().st_mtime for path in [source, *ext.depends])
+            if made.exists() and (self.force or made.stat().st_mtime < newest):
+                made.unlink()
+        translated = []
+        for directives in (LEAF_DIRECTIVES, SECOND_DIRECTIVES):
+            translated += cythonize(
+                [ext for ext in self.extensions if ext.directives is directives],
+                build_dir=str(folder),
+                nthreads=self.parallel,
+                compiler_directives=directives,
+                quiet=True,
+            )
+        for ext, c_ext in zip(self.extensions, translated, strict=True):
+            ext.sources = c_ext.sources
+        super().build_extensions()
 
     def write_built_from(self):
         """The CRC-32 of each file that has a second name, by its path below the package."""
@@ -104,7 +116,7 @@ class BuildTwins(build_ext):
 def extension(module, source, directives, **more):
     """One extension with directives of its own."""
     made = Extension(module, [source], **more)
-    made.cython_directives = directives
+    made.directives = directives
     return made
 
 

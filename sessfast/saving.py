@@ -148,7 +148,9 @@ class Saving:
                 raise StoreError("create", reason)
             return self._create(session, state)
         state.stored = True
-        self._stored(state, reply, "created")
+        self._stored(state, reply)
+        if tell := state.tell:
+            tell("created", {"sid": shorten(state.sid)})
         return None
 
     def _update(self, session: Session, state: State, version: Any) -> Call:
@@ -162,7 +164,9 @@ class Saving:
             return None
         # a version may be anything; asking a non-tuple whether it is a Conflict would cost more
         if not (isinstance(reply, tuple) and isinstance(reply, Conflict)):
-            self._stored(state, reply, "saved")
+            self._stored(state, reply)
+            if tell := state.tell:
+                tell("saved", {"sid": shorten(state.sid)})
             return None
         theirs, version, _expires = reply.record
         if self.codec.is_tombstone(theirs):
@@ -187,15 +191,13 @@ class Saving:
         assert state.meta is not None
         return self.encode(state.key, session, state.text, state.meta)
 
-    def _stored(self, state: State, version: Any, event: str) -> None:
+    def _stored(self, state: State, version: Any) -> None:
         """What was sent is now what the store holds."""
         state.version, state.blob = version, state.blob_sent
         state.expires = state.began + state.ttl
         state.saved_text = state.text
         if self.stale is not None:
             self.remember(state.key, (state.blob, version, None), state.began)
-        if tell := state.tell:
-            tell(event, {"sid": shorten(state.sid)})
 
     def _lost(self, state: State, superseded: bool) -> None:
         state.gone, state.superseded, state.stored = True, superseded, False

@@ -25,7 +25,7 @@ cdef class Saving:
     cpdef _update(self, Session session, State state, version)
     cpdef _updated(self, Session session, State state, reply)
     cpdef _record(self, Session session, State state)
-    cpdef _stored(self, State state, version, event)
+    cpdef _stored(self, State state, version)
     cpdef _lost(self, State state, bint superseded)
     @cython.locals(now=double, ttl=double)
     cpdef touch(self, Session session, State state, bint forced)
