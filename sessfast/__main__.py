@@ -1,7 +1,7 @@
-"""`python -m sessfast`: what is installed, secrets, options explained, and the demo.
+"""`python -m sessfast`: what is installed, secrets, options explained, store tools, and the demo.
 
-Exit codes: 0 fine; 1 `explain` found options that weaken security; 2 an error of the user's,
-told in one line on stderr.
+Exit codes: 0 fine; 1 `explain` found options that weaken security; 2 an error of the user's or a
+store that can't be used, told in one line on stderr; 130 `sweep` was stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,19 +14,33 @@ import os
 import platform
 import secrets
 import sys
+import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
 import sessfast
+from sessfast.demo.place import MEMORY, place, shown
 from sessfast.demo.serving import ServingError, listening, serve_asgi, serve_wsgi, url
+from sessfast.demo.settings import kept_secret
+from sessfast.errors import OptionsError, StoreError
 from sessfast.explain import LoadError, Row, explain, express_preset, load
 from sessfast.hotpath import BACKEND, PURE_BY_REQUEST, cpu_path
+from sessfast.stores.opening import OPENERS, open_store
 
 COMPILED = ("cookies_cy", "signing_cy", "ids_cy", "ttltable_cy")
 REQUIRED = ("msgspec", "werkzeug", "itsdangerous")
-EXTRAS = {"asgi": "uvicorn"}  # by the extra's name, as in pip install 'sessfast[asgi]'
-STORES = ("memory",)
+# what an extra brings, by its name, as in pip install "sessfast[asgi]"
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "asgi": ("uvicorn",),
+    "lmdb": ("lmdb",),
+    "memcached": (),
+    "postgres": ("psycopg", "psycopg-pool"),
+    "redis": ("redis",),
+}
+SCHEMAS = ("postgresql", "sqlite")  # the stores that have one
+MOST_SWEPT = 100_000  # records of one call
+STOPPED = 130
 FEWEST_BYTES, MOST_BYTES = 24, 1024  # 24 octets make the 32 characters that options ask for
 
 
@@ -51,8 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         code: int = arguments.run(arguments)
-    except (UserError, LoadError, ServingError) as error:
-        line = " ".join(str(error).split())
+    except (UserError, LoadError, ServingError, OptionsError, StoreError) as error:
+        told = "; ".join(error.faults) if isinstance(error, OptionsError) else str(error)
+        line = " ".join(told.split())
         print(f"sessfast {arguments.command}: {line}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `… | head`
@@ -91,10 +106,36 @@ def command_line() -> Parser:
     explained.add_argument("--all", action="store_true", help="list every option")
     explained.set_defaults(run=run_explain)
 
+    schema = commands.add_parser("schema", help="print the SQL that makes a store's table")
+    schema.add_argument("store", choices=SCHEMAS)
+    schema.add_argument("--layout", help="of Node's: connect-pg-simple, connect-sqlite3")
+    schema.add_argument("--table", help="its name, if not the usual one")
+    schema.set_defaults(run=run_schema)
+
+    sweep = commands.add_parser(
+        "sweep",
+        help="remove expired sessions from a store",
+        description="Remove expired sessions from a store, so many at a time. Ctrl-C stops it.",
+    )
+    sweep.add_argument("url", help="of the store, such as sqlite:////var/lib/app/sessions.db")
+    sweep.add_argument(
+        "--batch", type=int, default=1000, metavar="N", help="records per call (default: 1000)"
+    )
+    sweep.set_defaults(run=run_sweep)
+
     demo = commands.add_parser("demo", help="serve a page that shows sessions at work")
     demo.add_argument("--port", type=int, default=8000, help="0 picks a free one (default: 8000)")
     demo.add_argument("--asgi", action="store_true", help="serve it by ASGI (uvicorn)")
     demo.add_argument("--express", action="store_true", help="with the express preset")
+    demo.add_argument(
+        "--store", default=MEMORY, metavar="URL", help="where sessions are kept (default: memory)"
+    )
+    demo.add_argument(
+        "--create-schema", action="store_true", help="make the store's table, if it needs one"
+    )
+    demo.add_argument(
+        "--secret-file", metavar="FILE", help="keep the secret in it, for sessions that stay"
+    )
     demo.set_defaults(run=run_demo)
     return parser
 
@@ -109,23 +150,30 @@ def run_info(arguments: argparse.Namespace) -> int:
         print(json.dumps(facts))
         return 0
     packages = facts["packages"].items()
-    extras = [f"[{extra}] {name}" for extra, name in EXTRAS.items() if facts["packages"][name]]
+    extras = [f"[{extra}]" for extra, is_there in facts["extras"].items() if is_there]
     lines = {
         "sessfast": facts["version"],
         "backend": f"{facts['backend']} ({facts['backend_reason']})",
         "SHA-256": facts["cpu_path"],
         "Python": facts["python"],
-        "packages": ", ".join(f"{name} {found or '(missing)'}" for name, found in packages),
+        "packages": ", ".join(f"{name} {found}" for name, found in packages if found),
+        "missing": ", ".join(name for name in REQUIRED if facts["packages"][name] is None),
         "extras": ", ".join(extras) or "none",
-        "stores": ", ".join(f"{scheme}://" for scheme in facts["stores"]),
     }
     for name, value in lines.items():
-        print(f"{name:10}{value}")
+        if value:
+            print(f"{name:10}{value}")
+    print("stores")
+    for name, store in facts["stores"].items():
+        print(f"  {name + '://':16}{store['get'] or 'installed'}")
     return 0
 
 
 def installed() -> dict[str, Any]:
     """What `info` tells: version, backend and why, CPU path, Python, packages, stores."""
+    packages = [*REQUIRED, *(name for names in EXTRAS.values() for name in names)]
+    found = {name: version_of(name) for name in packages}
+    has = {extra: all(found[name] for name in names) for extra, names in EXTRAS.items()}
     return {
         "version": sessfast.__version__,
         "backend": BACKEND,
@@ -133,10 +181,28 @@ def installed() -> dict[str, Any]:
         "cpu_path": cpu_path(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": f"{platform.system()} {platform.machine()}",
-        "packages": {name: version_of(name) for name in (*REQUIRED, *EXTRAS.values())},
-        "extras": {extra: version_of(name) is not None for extra, name in EXTRAS.items()},
-        "stores": list(STORES),
+        "packages": found,
+        "extras": has,
+        "stores": stores(has),
     }
+
+
+def stores(has: dict[str, bool]) -> dict[str, dict[str, Any]]:
+    """The stores that come with the library, by the first scheme of each.
+
+    schemes: all that lead to it
+    get:     the command that installs what it needs, None where it can be used
+    """
+    found: dict[str, dict[str, Any]] = {}
+    first: dict[str, str] = {}  # by who opens them
+    for scheme, opener in OPENERS.items():
+        name = first.setdefault(opener.place, scheme)
+        needed = f'pip install "sessfast[{opener.extra}]"'
+        get = needed if opener.extra and not has[opener.extra] else None
+        if name == "sqlite" and importlib.util.find_spec("sqlite3") is None:
+            get = "this Python was built without sqlite3"
+        found.setdefault(name, {"schemes": [], "get": get})["schemes"].append(scheme)
+    return found
 
 
 def backend_reason() -> str:
@@ -214,6 +280,78 @@ def print_row(row: Row, width: int) -> None:
     print(f"{'':11}{row.reason}")
 
 
+# -- schema and sweep --------------------------------------------------------------------------
+
+
+def run_schema(arguments: argparse.Namespace) -> int:
+    """Print the SQL that makes the table; no server and no client is needed for it."""
+    print(schema_of(arguments.store, arguments.layout, arguments.table))
+    return 0
+
+
+def schema_of(store: str, layout: str | None, table: str | None) -> str:
+    """The statements that make a store's table. UserError for a layout that it doesn't have."""
+    if store == "sqlite":
+        from sessfast.stores import sqlite
+
+        known: dict[str | None, Any] = dict(sqlite.LAYOUTS)
+    else:
+        from sessfast.stores import postgres_statements
+
+        known = {name: layout for name, layout in postgres_statements.LAYOUTS.items()}  # noqa: C416
+        known[None] = known["native"]
+    if layout not in known:
+        names = ", ".join(name for name in known if name)
+        raise UserError(f"{store} has no layout {layout!r}: use {names}, or none")
+    if store == "sqlite":
+        name = table or "sessions"
+        sqlite.refuse_faults("sessions.db", name, 1.0)
+        return f"PRAGMA journal_mode=WAL;\n{known[layout]._SCHEMA.format(table=name)};"
+    make, usual = known[layout]
+    statements: str = make(table or usual).sql.schema
+    return statements
+
+
+def run_sweep(arguments: argparse.Namespace) -> int:
+    """Remove what has expired; 130 if Ctrl-C came first."""
+    if not 1 <= arguments.batch <= MOST_SWEPT:
+        raise UserError(f"--batch must be from 1 to {MOST_SWEPT}")
+    name = shown(arguments.url)
+    store = open_store(arguments.url)
+    try:
+        if name.startswith(MEMORY):
+            raise UserError("a store in memory belongs to one process: there is nothing to sweep")
+        if not hasattr(store, "sweep"):
+            raise UserError(f"{name} drops what has expired by itself: there is nothing to sweep")
+        removed, stopped = swept(store, arguments.batch)
+    finally:
+        if hasattr(store, "close"):
+            store.close()
+    end = ". Stopped: the rest is left" if stopped else ""
+    print(f"{name}: removed {removed} expired {'session' if removed == 1 else 'sessions'}{end}.")
+    return STOPPED if stopped else 0
+
+
+def swept(store: Any, batch: int) -> tuple[int, bool]:
+    """How many were removed, and whether Ctrl-C came before the end.
+
+    A store doesn't tell when it has come round. So this goes on until it has looked at more
+    records in a row without removing one than there are that live.
+    """
+    removed, idle, told = 0, 0, time.monotonic()
+    try:
+        while idle < store.length() + 2 * batch:
+            gone = store.sweep(batch)
+            removed += gone
+            idle = 0 if gone else idle + batch
+            if time.monotonic() - told >= 1.0:
+                told = time.monotonic()
+                print(f"removed {removed} so far …", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        return removed, True
+    return removed, False
+
+
 # -- demo --------------------------------------------------------------------------------------
 
 
@@ -224,15 +362,37 @@ def run_demo(arguments: argparse.Namespace) -> int:
     needed, fix = ("uvicorn", "[asgi]") if arguments.asgi else ("werkzeug", "")
     if importlib.util.find_spec(needed) is None:
         raise UserError(f"{needed} is not installed: pip install 'sessfast{fix}'")
-    serve = serve_asgi if arguments.asgi else serve_wsgi
+    secret = kept_secret(arguments.secret_file) if arguments.secret_file else None
     with listening(arguments.port) as sock:
+        here = place(
+            arguments.store,
+            asynchronous=arguments.asgi,
+            express=arguments.express,
+            create_schema=arguments.create_schema,
+        )
         print(f"The demo is at {url(sock)}  (Ctrl-C stops it)", flush=True)
         try:
-            serve(sock, arguments.express)
+            serve(sock, here, arguments, secret)
         except KeyboardInterrupt:
             pass
     print("\nStopped.")
     return 0
+
+
+def serve(sock: Any, here: Any, arguments: argparse.Namespace, secret: str | None) -> None:
+    """Serve the demo on one front, and close its store at the end."""
+    if arguments.asgi:
+        from sessfast.demo.asgi import build as build_asgi
+
+        serve_asgi(sock, build_asgi(arguments.express, place=here, secret=secret))
+        return
+    from sessfast.demo.wsgi import build as build_wsgi
+
+    try:
+        serve_wsgi(sock, build_wsgi(arguments.express, place=here, secret=secret))
+    finally:
+        if hasattr(here.store, "close"):
+            here.store.close()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, quote
 import sessfast
 from sessfast.demo.journal import Journal
 from sessfast.demo.page import SECURITY_HEADERS, View, message, render
+from sessfast.demo.place import MEMORY, Place
 from sessfast.demo.words import Tone
 from sessfast.hotpath import cpu_path, serialize
 from sessfast.options import SessionOptions
@@ -78,7 +79,7 @@ class Answer(NamedTuple):
 
 
 class Demo:
-    """The demo app behind one front. `front` is only shown."""
+    """The demo app behind one front. `front` and the place's name are only shown."""
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class Demo:
         options: SessionOptions,
         journal: Journal,
         clock: Callable[[], float],
+        place: Place | None = None,
         choose: Callable[[tuple[dict[str, Any], ...]], dict[str, Any]] = random.choice,
     ) -> None:
         self.front = front
@@ -93,6 +95,7 @@ class Demo:
         self.policy = Policy(options)
         self.journal = journal
         self.clock = clock
+        self.place = place
         self.choose = choose
         self.actions: dict[str, Callable[[Any, Mapping[str, str]], Awaitable[str]]] = {
             "add": self.add,
@@ -117,6 +120,11 @@ class Demo:
         answer = html(405, message("Method not allowed", "This page knows GET and POST."))
         answer.headers.append(("Allow", "GET, HEAD, POST"))
         return answer
+
+    async def close(self) -> None:
+        """Give back the connections of a store that was given to us."""
+        if self.place is not None and hasattr(self.place.store, "close"):
+            await io(self.place.store.close())
 
     # -- the page ------------------------------------------------------------------------------
 
@@ -143,6 +151,8 @@ class Demo:
             backend=sessfast.BACKEND,
             cpu_path=cpu_path(),
             preset="express" if self.options.codec == "express" else "secure",
+            store=self.place.name if self.place else MEMORY,
+            outlives_us=self.place is not None and self.place.outlives_us,
             cookie_name=self.options.name,
             path=path,
             views=views,

@@ -9,16 +9,21 @@ from typing import Any
 from sessfast.asgi import SCOPE_KEY, Receive, Scope, Send, SessionMiddleware
 from sessfast.demo.app import LARGEST_FORM, Demo, Request
 from sessfast.demo.journal import Journal
+from sessfast.demo.place import Place
 from sessfast.demo.settings import settings
 
 
 def build(
-    express: bool = False, clock: Callable[[], float] = time.time, **demo: Any
+    express: bool = False,
+    clock: Callable[[], float] = time.time,
+    place: Place | None = None,
+    secret: str | None = None,
+    **demo: Any,
 ) -> SessionMiddleware:
-    """The whole demo as one ASGI app, with a secret and a store of its own."""
+    """The whole demo as one ASGI app; secret and store are its own where none are given."""
     journal = Journal(clock)
-    options = settings(express, journal)
-    app = AsgiDemo(Demo("ASGI", options, journal, clock, **demo))
+    options = settings(express, journal, place and place.store, secret)
+    app = AsgiDemo(Demo("ASGI", options, journal, clock, place, **demo))
     return SessionMiddleware(app, options, clock=clock)
 
 
@@ -31,6 +36,8 @@ class AsgiDemo:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
+        if scope["type"] == "lifespan":
+            await self.live(receive, send)
         if scope["type"] != "http":
             return
         body = await form_of(receive) if scope["method"] == "POST" else b""
@@ -41,6 +48,13 @@ class AsgiDemo:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         content = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": content})
+
+    async def live(self, receive: Receive, send: Send) -> None:
+        """Answer the server's start and end; the store's connections belong to this event loop."""
+        while (message := await receive())["type"] != "lifespan.shutdown":
+            await send({"type": message["type"] + ".complete"})
+        await self.demo.close()
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 def request_of(scope: Scope, body: bytes | None) -> Request:

@@ -44,6 +44,8 @@ class View(NamedTuple):
     """All that the page shows.
 
     views:       counts by path, this page's among them
+    store:       its name, without secrets
+    outlives_us: whether sessions stay in it when the demo ends
     sid:         shortened
     is_new:      whether this request began the session
     read:        the code of this request
@@ -62,6 +64,8 @@ class View(NamedTuple):
     backend: str
     cpu_path: str
     preset: str
+    store: str
+    outlives_us: bool
     cookie_name: str
     path: str
     views: Mapping[str, int]
@@ -162,6 +166,7 @@ def header(view: View) -> str:
         badge(view.backend, tone, hint),
         badge(f"SHA-256: {view.cpu_path}", "plain", "How cookies are signed on this machine."),
         badge(f"{view.preset} preset", "plain", "The options that this demo runs with."),
+        badge(view.store, "plain", "The store: where sessions are kept."),
     ]
     return (
         '<header class="top"><div class="brand"><span class="mark" aria-hidden="true"></span>'
@@ -386,8 +391,10 @@ def request_row(entry: Entry, now: float) -> str:
 
 
 def footer(view: View) -> str:
-    """Where the numbers come from."""
-    return (
-        "<footer>Everything here works without JavaScript. Sessions live in this process's "
-        "memory and end with it.</footer>"
+    """Where the sessions are."""
+    where = (
+        f"Sessions are kept in {text(view.store)}."
+        if view.outlives_us
+        else "Sessions live in this process's memory and end with it."
     )
+    return f"<footer>Everything here works without JavaScript. {where}</footer>"

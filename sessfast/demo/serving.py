@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Any
 
 ADDRESS = "127.0.0.1"
 
@@ -43,11 +44,9 @@ def url(sock: socket.socket) -> str:
     return f"http://{ADDRESS}:{sock.getsockname()[1]}/"
 
 
-def serve_wsgi(sock: socket.socket, express: bool) -> None:
-    """Serve the demo by werkzeug's server, a thread per connection, until Ctrl-C."""
+def serve_wsgi(sock: socket.socket, app: Any) -> None:
+    """Serve an app by werkzeug's server, a thread per connection, until Ctrl-C."""
     from werkzeug.serving import WSGIRequestHandler, make_server
-
-    from sessfast.demo.wsgi import build
 
     class Quiet(WSGIRequestHandler):
         """The page itself lists the requests."""
@@ -56,20 +55,16 @@ def serve_wsgi(sock: socket.socket, express: bool) -> None:
             pass
 
     port = sock.getsockname()[1]
-    server = make_server(
-        ADDRESS, port, build(express), threaded=True, request_handler=Quiet, fd=sock.fileno()
-    )
+    server = make_server(ADDRESS, port, app, threaded=True, request_handler=Quiet, fd=sock.fileno())
     server.serve_forever()
 
 
-def serve_asgi(sock: socket.socket, express: bool) -> None:
-    """Serve the demo by uvicorn until Ctrl-C."""
+def serve_asgi(sock: socket.socket, app: Any) -> None:
+    """Serve an app by uvicorn until Ctrl-C."""
     import uvicorn
 
-    from sessfast.demo.asgi import build
-
     config = uvicorn.Config(
-        build(express), log_level="warning", access_log=False, lifespan="off", server_header=False
+        app, log_level="warning", access_log=False, lifespan="on", server_header=False
     )
     try:
         uvicorn.Server(config).run(sockets=[sock])

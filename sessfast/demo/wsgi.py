@@ -9,17 +9,22 @@ from typing import Any
 
 from sessfast.demo.app import LARGEST_FORM, Answer, Demo, Request
 from sessfast.demo.journal import Journal
+from sessfast.demo.place import Place
 from sessfast.demo.settings import settings
 from sessfast.wsgi import ENVIRON_KEY, Environ, SessionMiddleware, StartResponse
 
 
 def build(
-    express: bool = False, clock: Callable[[], float] = time.time, **demo: Any
+    express: bool = False,
+    clock: Callable[[], float] = time.time,
+    place: Place | None = None,
+    secret: str | None = None,
+    **demo: Any,
 ) -> SessionMiddleware:
-    """The whole demo as one WSGI app, with a secret and a store of its own."""
+    """The whole demo as one WSGI app; secret and store are its own where none are given."""
     journal = Journal(clock, readable)
-    options = settings(express, journal)
-    app = WsgiDemo(Demo("WSGI", options, journal, clock, **demo))
+    options = settings(express, journal, place and place.store, secret)
+    app = WsgiDemo(Demo("WSGI", options, journal, clock, place, **demo))
     return SessionMiddleware(app, options, clock=clock)
 
 
