@@ -227,10 +227,13 @@ def stop(folder: Path, hard: bool = False) -> Running | None:
     running = running_in(folder)
     if running is not None:
         ending = signal.SIGKILL if hard else KINDS[running.name].ending
-        if hard:  # the children of PostgreSQL as well: they share its group
-            os.killpg(running.pid, ending)
-        else:
-            os.kill(running.pid, ending)
+        try:
+            if hard:  # the children of PostgreSQL as well: they share its group
+                os.killpg(running.pid, ending)
+            else:
+                os.kill(running.pid, ending)
+        except ProcessLookupError:
+            pass  # it has ended by itself since we looked
         deadline = time.monotonic() + PATIENCE
         while birth(running.pid) == running.started:
             if time.monotonic() > deadline:
