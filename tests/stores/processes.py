@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -27,6 +28,22 @@ def in_fork(action: Callable[[], object]) -> str:
         told = answer.read().decode()
     os.waitpid(child, 0)
     return told
+
+
+def share_no_connection_in_a_fork(store: Any, rounds: int) -> None:
+    """Parent and child go on with one store object, each with connections of its own."""
+    store.create("a", b"parent", 60)
+
+    def child() -> object:
+        for i in range(rounds):
+            store.create(f"child{i}", b"child", 60)
+            if (store.get("a") or (b"",))[0] != b"parent":
+                return "mixed up"
+        store.close()
+        return "fine"
+
+    assert in_fork(child) == "fine"
+    assert (store.get("a") or (b"",))[0] == b"parent"
 
 
 COUNT_UP = """

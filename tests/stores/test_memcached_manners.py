@@ -33,7 +33,7 @@ from sessfast.stores.memcached_wire import (
 )
 from sessfast.testing import FakeClock
 from tests.servers import free_port
-from tests.stores.processes import count_up_in_processes, in_fork
+from tests.stores.processes import count_up_in_processes, share_no_connection_in_a_fork
 from tests.stores.servers import url_of
 
 NODE = (
@@ -244,18 +244,7 @@ def test_they_are_stores(url: str) -> None:
 
 def test_a_fork_shares_no_connection(store: MemcachedStore) -> None:
     """Parent and child go on, each with connections of its own."""
-    store.create("a", b"parent", 60)
-
-    def child() -> object:
-        for i in range(50):
-            store.create(f"child{i}", b"child", 60)
-            if (store.get("a") or (b"",))[0] != b"parent":
-                return "mixed up"
-        store.close()
-        return "fine"
-
-    assert in_fork(child) == "fine"
-    assert (store.get("a") or (b"",))[0] == b"parent"
+    share_no_connection_in_a_fork(store, 50)
 
 
 def test_two_processes_lose_no_update(url: str, prefix: str, store: MemcachedStore) -> None:

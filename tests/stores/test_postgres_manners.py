@@ -30,7 +30,7 @@ from sessfast.stores.contract import (
 from sessfast.stores.postgres import AsyncPostgresStore, PostgresStore, open_postgres
 from sessfast.stores.postgres_statements import NativeLayout
 from sessfast.testing import FakeClock
-from tests.stores.processes import count_up_in_processes, in_fork
+from tests.stores.processes import count_up_in_processes, share_no_connection_in_a_fork
 from tests.stores.servers import url_of
 
 NODE = (
@@ -263,18 +263,7 @@ def test_they_are_stores_with_all_abilities(url: str) -> None:
 
 def test_a_fork_shares_no_connection(store: PostgresStore) -> None:
     """Parent and child go on, each with connections of its own."""
-    store.create("a", b"parent", 60)
-
-    def child() -> object:
-        for i in range(20):
-            store.create(f"child{i}", b"child", 60)
-            if (store.get("a") or (b"",))[0] != b"parent":
-                return "mixed up"
-        store.close()
-        return "fine"
-
-    assert in_fork(child) == "fine"
-    assert (store.get("a") or (b"",))[0] == b"parent"
+    share_no_connection_in_a_fork(store, 20)
     assert store.length() == 21
 
 

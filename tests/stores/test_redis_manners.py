@@ -31,7 +31,7 @@ from sessfast.stores.contract import (
 from sessfast.stores.redis import AsyncRedisStore, RedisStore, open_redis
 from sessfast.testing import FakeClock
 from tests.servers import free_port, stop
-from tests.stores.processes import count_up_in_processes, in_fork
+from tests.stores.processes import count_up_in_processes, share_no_connection_in_a_fork
 from tests.stores.servers import own, url_of
 
 NODE = (
@@ -345,17 +345,7 @@ def test_sentinel_is_asked_for_the_server(url: str, prefix: str, tmp_path: Path)
 
 def test_a_fork_shares_no_connection(store: RedisStore) -> None:
     """Parent and child go on, each with connections of its own."""
-    store.create("a", b"parent", 60)
-
-    def child() -> object:
-        for i in range(50):
-            store.create(f"child{i}", b"child", 60)
-            if (store.get("a") or (b"",))[0] != b"parent":
-                return "mixed up"
-        return "fine"
-
-    assert in_fork(child) == "fine"
-    assert (store.get("a") or (b"",))[0] == b"parent"
+    share_no_connection_in_a_fork(store, 50)
     assert store.length() == 51
 
 
