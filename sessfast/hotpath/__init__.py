@@ -10,6 +10,7 @@ above it that a benchmark has condemned is compiled as it stands, under a second
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -28,6 +29,7 @@ from sessfast.hotpath import (
 
 # what the compiled files were made from: CRC-32 by path below the package, written by setup.py
 BUILT_FROM = "built_from.json"
+PACKAGE = Path(__file__).parent.parent
 ADVICE = "Rebuild it (python setup.py build_ext --inplace --force), or set SESSFAST_PURE=1"
 
 BACKEND: Literal["compiled", "pure"] = "pure"
@@ -82,12 +84,16 @@ def take_over(names: dict[str, Any]) -> None:
     names.update({name: getattr(twin, name) for name in own})
 
 
+@functools.cache
+def built_from() -> dict[str, int]:
+    """What setup.py wrote beside the compiled files."""
+    return dict(json.loads((PACKAGE / "compiled" / BUILT_FROM).read_text()))
+
+
 def check_source(file: Path) -> None:
     """ImportError where `file` isn't what its compiled twin was made from."""
-    package = Path(__file__).parent.parent
-    built_from = json.loads((package / "compiled" / BUILT_FROM).read_text())
-    path = file.relative_to(package).as_posix()
-    if built_from.get(path) != zlib.crc32(file.read_bytes()):
+    path = file.relative_to(PACKAGE).as_posix()
+    if built_from().get(path) != zlib.crc32(file.read_bytes()):
         raise ImportError(f"{path} is not what its compiled twin was made from. {ADVICE}")
 
 
