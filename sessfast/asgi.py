@@ -17,13 +17,11 @@ from sessfast.options import SessionOptions
 from sessfast.records import RequestFacts, Sent
 
 from .called import Called1, Called3, calls_called
-from .drivers import async_driver
 from .front import (
     RETRY_AFTER,
     SESSIONS_KEY,
     Refusal,
     Setup,
-    bytes_words,
     nest,
     refusal,
 )
@@ -125,7 +123,7 @@ class SessionMiddleware(Front):
         clock: Callable[[], float] | None = None,
         **keywords: Any,
     ) -> None:
-        super().__init__(app, Setup(options, keywords, async_driver, bytes_words, clock), scope_key)
+        super().__init__(app, Setup(options, keywords, True, clock), scope_key)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         return self.called(scope, receive, send)

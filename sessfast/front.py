@@ -14,7 +14,7 @@ from sessfast.options import CookieOptions, SessionOptions
 from sessfast.records import Read, Sent, shorten
 from sessfast.stores.opening import resolve
 
-from .drivers import async_driver
+from .drivers import async_driver, sync_driver
 from .lifecycle import Lifecycle
 from .policy import Policy
 from .report import Report
@@ -67,25 +67,25 @@ class Setup:
         self,
         given: SessionOptions | None,
         keywords: dict[str, Any],
-        driver: Callable[[Lifecycle, Any], Any],
-        words: Callable[[str], Words],
+        asynchronous: bool,
         clock: Callable[[], float] | None,
     ) -> None:
         self.options = options = options_from(given, keywords)
         clock = clock or time.time
         self.policy = Policy(options)
-        self.store = resolve(options.store, clock, asynchronous=driver is async_driver)
+        self.store = resolve(options.store, clock, asynchronous)
         self.report = Report(options.observer)
         self.rules = Lifecycle(
             options, self.policy, codec_for(options.codec), clock, self.report.listener
         )
-        self.driver = driver(self.rules, self.store)
+        choose = async_driver if asynchronous else sync_driver
+        self.driver: Any = choose(self.rules, self.store)
         cookie = self.policy.static_cookie
         self.needs_facts = options.genid is not None or cookie is None
         self.has_ready = hasattr(self.store, "ready")
         guards = self.has_ready or cookie is None or (cookie.path or "/") != "/"
         self.looks_closer = bool(guards or self.needs_facts or options.proxy)
-        self.words = words(options.cache_headers)
+        self.words = (bytes_words if asynchronous else str_words)(options.cache_headers)
 
     def is_watched(self) -> bool:
         """Whether a session that nobody touched is loaded or reported all the same."""

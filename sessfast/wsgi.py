@@ -11,7 +11,6 @@ from sessfast.options import SessionOptions
 from sessfast.records import RequestFacts, Sent
 
 from .called import Called2, Called2Or3
-from .drivers import sync_driver
 from .front import (
     RETRY_AFTER,
     SESSIONS_KEY,
@@ -19,7 +18,6 @@ from .front import (
     Setup,
     nest,
     refusal,
-    str_words,
 )
 from .rawdict import found
 from .session import Session
@@ -55,7 +53,7 @@ class SessionMiddleware(Called2):
     ) -> None:
         self.app = app
         self.environ_key = environ_key
-        self.setup = Setup(options, keywords, sync_driver, str_words, clock)
+        self.setup = Setup(options, keywords, False, clock)
         self.rules, self.driver = self.setup.rules, self.setup.driver
         self.looks_closer = self.setup.looks_closer
         self.words = self.setup.words
