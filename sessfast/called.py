@@ -9,14 +9,26 @@ from __future__ import annotations
 from typing import Any
 
 
-class Called1:
-    """An object whose call is its method `called`, with one argument."""
+def calls_called(cls: Any) -> None:
+    """Make calling an object of this class mean its inherited `called`, without a frame between."""
+    cls.__call__ = cls.called
+
+
+class _CallsCalled:
+    """Lets a call of a subclass's objects go to its `called` without a frame between."""
 
     __slots__ = ()
+    called: Any
 
     def __init_subclass__(cls) -> None:
         if "called" in cls.__dict__:
-            cls.__call__ = cls.called  # type: ignore[method-assign]
+            calls_called(cls)
+
+
+class Called1(_CallsCalled):
+    """An object whose call is its method `called`, with one argument."""
+
+    __slots__ = ()
 
     def called(self, first: Any) -> Any:
         """What a call does."""
@@ -25,14 +37,10 @@ class Called1:
     def __call__(self, first: Any) -> Any: ...
 
 
-class Called2:
+class Called2(_CallsCalled):
     """The same with two arguments."""
 
     __slots__ = ()
-
-    def __init_subclass__(cls) -> None:
-        if "called" in cls.__dict__:
-            cls.__call__ = cls.called  # type: ignore[method-assign]
 
     def called(self, first: Any, second: Any) -> Any:
         """What a call does."""
@@ -41,14 +49,10 @@ class Called2:
     def __call__(self, first: Any, second: Any) -> Any: ...
 
 
-class Called3:
+class Called3(_CallsCalled):
     """The same with three arguments."""
 
     __slots__ = ()
-
-    def __init_subclass__(cls) -> None:
-        if "called" in cls.__dict__:
-            cls.__call__ = cls.called  # type: ignore[method-assign]
 
     def called(self, first: Any, second: Any, third: Any) -> Any:
         """What a call does."""
@@ -57,22 +61,13 @@ class Called3:
     def __call__(self, first: Any, second: Any, third: Any) -> Any: ...
 
 
-class Called2Or3:
+class Called2Or3(_CallsCalled):
     """The same with two arguments, and a third that may be left out."""
 
     __slots__ = ()
-
-    def __init_subclass__(cls) -> None:
-        if "called" in cls.__dict__:
-            cls.__call__ = cls.called  # type: ignore[method-assign]
 
     def called(self, first: Any, second: Any, third: Any = None) -> Any:
         """What a call does."""
         raise NotImplementedError
 
     def __call__(self, first: Any, second: Any, third: Any = None) -> Any: ...
-
-
-def calls_called(cls: Any) -> None:
-    """Make calling an object of this class mean its inherited `called`, without a frame between."""
-    cls.__call__ = cls.called

@@ -15,7 +15,7 @@ from sessfast.hotpath import take_over
 from sessfast.session_cookie import SessionCookie
 
 from .meta import Meta, meta_of
-from .policy import Policy, attributes_of, started
+from .policy import Policy, attributes_of, end_of, started
 from .session import Session
 from .state import State
 
@@ -74,7 +74,7 @@ class Lifetimes:
         span = self.static_span
         if not self._is_like_all(state):
             span = self.policy.absolute_span(self.max_age(session))
-        return meta_of(now, None if span == inf else now + span, {})
+        return meta_of(now, end_of(now, span), {})
 
     def cookie(self, session: Session) -> SessionCookie:
         """The session's cookie: today's options, and what was kept with the session."""

@@ -175,11 +175,6 @@ class Policy:
         span = BROWSER_SESSION_ABSOLUTE if max_age is None else float(MAX_LIFETIME)
         return max(span, self.idle or 0.0)
 
-    def absolute_end(self, created: float, max_age: float | None) -> float | None:
-        """Epoch seconds at which a session created then must end; None = never."""
-        span = self.absolute_span(max_age)
-        return None if math.isinf(span) else created + span
-
     def refresh_after(self, ttl: float) -> float:
         """Seconds of a life of `ttl` that pass before a read extends it again."""
         return ttl / 10 if self.touch_after is None else self.touch_after
@@ -262,6 +257,11 @@ def attributes_of(cookie: CookieOptions, secure: bool) -> dict[str, Any]:
         if value is not None:
             found[name] = value
     return found
+
+
+def end_of(created: float, span: float) -> float | None:
+    """Epoch seconds at which a session that lives `span` seconds ends; None = never."""
+    return None if span == math.inf else created + span
 
 
 def started(cookie: CookieOptions, now: float) -> tuple[Any, Any]:

@@ -30,8 +30,6 @@ class Report:
 
     def listener(self) -> Tell | None:
         """Whom to tell right now."""
-        if self.observer is None and not self._answers.get(DEBUG, True):
-            return None  # most often so
         return self.tell if self.is_heard() else None
 
     def tell(self, event: str, facts: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from sessfast.records import EXISTS, GONE, Conflict, shorten
 
 from .lifetime import Lifetimes
 from .meta import Meta
-from .policy import Policy
+from .policy import Policy, end_of
 from .session import Session
 from .state import Call, State, Steps
 
@@ -130,7 +130,7 @@ class Saving:
             meta = Meta(meta.created, meta.expires, dict(cookie.attributes), meta.cookie_index)
         elif state.cookie is not None and state.cookie.lifetime_changed:
             span = state.cookie.original_max_age
-            end = self.policy.absolute_end(meta.created, span)
+            end = end_of(meta.created, self.policy.absolute_span(span))
             meta = Meta(meta.created, end, {"max_age": span}, meta.cookie_index)
         return meta
 

@@ -166,10 +166,8 @@ class Session(RawDict):
         state = self._opened()
         state.lent = state.active = True
 
-    def __getitem__(self, key: str) -> Any:
-        if self._state is None:
-            self._driver.open(self)
-        value = self._at(key)
+    def _handed(self, value: Any) -> Any:
+        """`value`, as the app gets it: lent, unless it is of a kind that can't be changed."""
         kind = type(value)
         if (
             kind is not str
@@ -181,20 +179,15 @@ class Session(RawDict):
             self._lend()
         return value
 
+    def __getitem__(self, key: str) -> Any:
+        if self._state is None:
+            self._driver.open(self)
+        return self._handed(self._at(key))
+
     def get(self, key: str, default: Any = None) -> Any:
         if self._state is None:
             self._driver.open(self)
-        value = self._find(key, default)
-        kind = type(value)
-        if (
-            kind is not str
-            and kind is not int
-            and kind is not bool
-            and kind is not NOTHING
-            and kind is not float
-        ):
-            self._lend()
-        return value
+        return self._handed(self._find(key, default))
 
     def __contains__(self, key: object) -> bool:
         if self._state is None:
@@ -260,10 +253,7 @@ class Session(RawDict):
     # -- writing ---------------------------------------------------------------------------
 
     def _write(self) -> None:
-        if self._state is None:
-            self._driver.open(self)
-        state = self._state
-        assert state is not None
+        state = self._opened()
         if state.destroyed:
             raise SessionDestroyedError(
                 "this session was destroyed: call regenerate() to begin a new one"

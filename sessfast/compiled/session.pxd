@@ -11,6 +11,7 @@ cdef class Session(RawDict):
     cpdef bint _adopt(self, found)
     cpdef State _opened(self)
     cpdef _lend(self)
+    cpdef _handed(self, value)
     cpdef _write(self)
 
 

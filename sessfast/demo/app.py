@@ -24,7 +24,7 @@ from sessfast.demo.place import MEMORY, Place
 from sessfast.demo.words import Tone
 from sessfast.hotpath import cpu_path, serialize
 from sessfast.options import SessionOptions
-from sessfast.policy import Policy
+from sessfast.policy import Policy, end_of
 from sessfast.records import shorten
 from sessfast.session import Session
 
@@ -164,7 +164,7 @@ class Demo:
             cookie_left=cookie.max_age,
             max_age=max_age,
             idle=self.policy.lifetime(max_age),
-            absolute=self.policy.absolute_end(0.0, max_age),
+            absolute=end_of(0.0, self.policy.absolute_span(max_age)),
             token=token,
             data=json.dumps(data, indent=2, ensure_ascii=False),
             keys=tuple(key for key in data if key != HIDDEN),
