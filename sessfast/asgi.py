@@ -42,15 +42,21 @@ BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
 
 
 class Front(Called3):
-    """What one middleware needs for every request, worked out once; called, it serves one."""
+    """What one middleware needs for every request, worked out once; called, it serves one.
+
+    session_class: what the app is given
+    """
+
+    session_class = AsyncSession
 
     def __init__(self, app: App, setup: Setup, scope_key: str) -> None:
         self.app = app
         self.scope_key = scope_key
         self.setup = setup
         self.rules, self.driver = setup.rules, setup.driver
+        self.session_kind = self.session_class
         # an error inside the app can only be answered by a frame that waits for it
-        self.waits = not getattr(setup.store, "never_fails", False)
+        self.waits = not setup.never_fails
         self.looks_closer = setup.looks_closer
         self.awaits = setup.driver.waits
         self.words = setup.words
@@ -73,7 +79,8 @@ class Front(Called3):
                 return self.app(scope, receive, send)
             if setup.needs_facts:
                 request = facts
-        session = AsyncSession.__new__(AsyncSession)
+        kind = self.session_kind
+        session = kind.__new__(kind)
         session._park(self.rules, self.driver, request, secure)
         key = self.scope_key
         if found(scope, key) is not None and not nest(scope, key, session):

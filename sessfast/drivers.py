@@ -9,8 +9,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from sessfast.errors import OptionsError, StoreError
+from sessfast.errors import DecodeError, OptionsError, StoreError
 from sessfast.hotpath import take_over
+from sessfast.importing import DESTROY, GET
 
 from .lifecycle import Lifecycle
 from .session import Session
@@ -21,8 +22,54 @@ Calls = dict[str, Callable[..., Any]]  # a store's five verbs by name
 
 
 def calls_of(store: Any) -> Calls:
-    """The verbs of a store."""
-    return {verb: getattr(store, verb) for verb in VERBS}
+    """The verbs of a store, and those of the readers of old records."""
+    verbs = {verb: getattr(store, verb) for verb in VERBS}
+    waits = is_async(store)
+    return {**verbs, **(AWAITED_LEGACY_CALLS if waits else LEGACY_CALLS)}
+
+
+def get_old(reader: Any, key: str) -> Any:
+    """An old record. One that can't be read is no outage: its error is the answer."""
+    try:
+        return reader.get(key)
+    except DecodeError as error:
+        return error
+
+
+def destroy_old(reader: Any, key: str) -> None:
+    """Delete an old record."""
+    reader.destroy(key)
+
+
+async def get_old_awaited(reader: Any, key: str) -> Any:
+    """`get_old` for who must not block."""
+    if not is_async(reader):
+        return await off_loop(reader.blocking, get_old, reader, key)
+    try:
+        return await reader.get(key)
+    except DecodeError as error:
+        return error
+
+
+async def destroy_old_awaited(reader: Any, key: str) -> None:
+    """`destroy_old` for who must not block."""
+    if is_async(reader):
+        await reader.destroy(key)
+    else:
+        await off_loop(reader.blocking, destroy_old, reader, key)
+
+
+async def off_loop(blocks: bool, function: Callable[..., Any], *arguments: Any) -> Any:
+    """The function's result; in a worker thread where it blocks."""
+    if not blocks:
+        return function(*arguments)
+    import asyncio  # here: a third of what importing sessfast would take
+
+    return await asyncio.to_thread(function, *arguments)
+
+
+LEGACY_CALLS = {GET: get_old, DESTROY: destroy_old}
+AWAITED_LEGACY_CALLS = {GET: get_old_awaited, DESTROY: destroy_old_awaited}
 
 
 def made(calls: Calls, steps: Steps) -> Any:
@@ -64,8 +111,14 @@ class InlineDriver:
         self.rules = rules
         self.loading = rules.loading
         self.saving = rules.saving
-        self.get = store.get
+        self.get = store.get if rules.loading.imports is None else self._get_or_bring
         self.calls = calls_of(store)
+
+    def _get_or_bring(self, key: Any) -> Any:
+        """`get`, where the key may be that of an old record."""
+        if isinstance(key, str):
+            return self.calls["get"](key)
+        return made(self.calls, self.loading.bring(key))
 
     def open(self, session: Session) -> None:
         """Open a session on its first touch: `Loading.open` without its generator."""
@@ -156,21 +209,51 @@ def is_async(store: Any) -> bool:
     return inspect.iscoroutinefunction(store.get)
 
 
+class Awaited:
+    """A store that needs no await, for a driver that awaits."""
+
+    def __init__(self, store: Any) -> None:
+        self.blocks = getattr(store, "blocking", True)
+        for verb in VERBS:
+            setattr(self, verb, self._awaited(getattr(store, verb)))
+
+    def _awaited(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*arguments: Any) -> Any:
+            return await off_loop(self.blocks, function, *arguments)
+
+        return call
+
+
 def sync_driver(rules: Lifecycle, store: Any) -> InlineDriver:
-    """The driver of a WSGI front. OptionsError for a store that must be awaited."""
+    """The driver of a WSGI front. OptionsError for what must be awaited."""
     if is_async(store):
         raise OptionsError(
             ["store is async, and WSGI can't await: use its sync twin, or sessfast.asgi"]
         )
+    for reader in record_readers(rules):
+        if is_async(reader):
+            raise OptionsError(
+                [f"legacy: the reader {reader.name!r} is async, and WSGI can't await: "
+                 "give it a client that needs no await"]
+            )  # fmt: skip
     return InlineDriver(rules, store)
 
 
 def async_driver(rules: Lifecycle, store: Any) -> InlineDriver | AwaitDriver:
     """The driver of an ASGI front: awaited, in a thread, or inline for a store in memory."""
+    readers = record_readers(rules)
     if is_async(store):
         return AwaitDriver(rules, store)
-    blocks = getattr(store, "blocking", True)
+    if any(map(is_async, readers)):
+        return AwaitDriver(rules, Awaited(store))
+    blocks = getattr(store, "blocking", True) or any(reader.blocking for reader in readers)
     return ThreadDriver(rules, store) if blocks else InlineDriver(rules, store)
+
+
+def record_readers(rules: Lifecycle) -> list[Any]:
+    """The readers of old records: they do I/O of their own."""
+    imports = rules.loading.imports
+    return [] if imports is None else [each for each in imports.readers if hasattr(each, "get")]
 
 
 take_over(globals())

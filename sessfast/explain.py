@@ -184,6 +184,8 @@ REASONS: dict[str, Reason] = {
         "A cookie planted by a neighbouring host can't hide the right one.",
         words(first="weaker", reject="stronger"),
     ),
+    "legacy": Reason("Old cookies are believed as their software made them.", neutral),
+    "until": Reason("From then on old cookies mean nothing.", neutral),
     "observer": Reason("Hears of every event; ids are shortened.", neutral),
     "max_cookie_header": Reason(
         "Octets of a Cookie header looked at: bounds what a client can cost.",

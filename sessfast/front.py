@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from sessfast.codec import codec_for
 from sessfast.errors import ConflictError, OptionsError, SessfastError, StoreError
 from sessfast.hotpath import take_over
-from sessfast.options import CookieOptions, SessionOptions
+from sessfast.importing import Imports
+from sessfast.legacy import readers_of
+from sessfast.options import CookieOptions, SessionOptions, last_moment
 from sessfast.records import Read, Sent, shorten
 from sessfast.stores.opening import resolve
 
-from .drivers import async_driver, sync_driver
+from .drivers import async_driver, record_readers, sync_driver
 from .lifecycle import Lifecycle
 from .policy import Policy
 from .report import Report
@@ -75,14 +77,20 @@ class Setup:
         self.policy = Policy(options)
         self.store = resolve(options.store, clock, asynchronous)
         self.report = Report(options.observer)
-        self.rules = Lifecycle(
-            options, self.policy, codec_for(options.codec), clock, self.report.listener
-        )
+        codec, listener = codec_for(options.codec), self.report.listener
+        imports = None
+        if options.legacy:
+            readers, until = readers_of(options.legacy, options.secrets), last_moment(options.until)
+            imports = Imports(readers, until, self.policy, codec, clock, listener)
+        self.rules = Lifecycle(options, self.policy, codec, clock, listener, imports)
         choose = async_driver if asynchronous else sync_driver
         self.driver: Any = choose(self.rules, self.store)
         cookie = self.policy.static_cookie
         self.needs_facts = options.genid is not None or cookie is None
         self.has_ready = hasattr(self.store, "ready")
+        self.never_fails = getattr(self.store, "never_fails", False) and not record_readers(
+            self.rules
+        )
         guards = self.has_ready or cookie is None or (cookie.path or "/") != "/"
         self.looks_closer = bool(guards or self.needs_facts or options.proxy)
         self.words = (bytes_words if asynchronous else str_words)(options.cache_headers)

@@ -27,6 +27,7 @@ from sessfast.errors import (
     StoreError,
 )
 from sessfast.hotpath import take_over
+from sessfast.importing import Imports
 from sessfast.options import SessionOptions
 from sessfast.records import Read, Sent, Tell, shorten
 from sessfast.session_cookie import SessionCookie
@@ -48,6 +49,7 @@ class Lifecycle:
 
     clock: () -> epoch seconds
     tell:  () -> callable(event, facts) if anybody listens right now, else None
+    imports: what is taken over from the cookies of others
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Lifecycle:
         codec: Codec,
         clock: Callable[[], float],
         tell: Callable[[], Tell | None] = lambda: None,
+        imports: Imports | None = None,
     ) -> None:
         self.options = options
         self.policy = policy
@@ -70,7 +73,7 @@ class Lifecycle:
         self.table = DecisionTable(options.save_uninitialized, options.rolling, codec.keeps_cookie)
         self.lifetimes = Lifetimes(policy, codec, clock)
         self.saving = Saving(options, policy, codec, self.lifetimes)
-        self.loading = Loading(policy, codec, self.lifetimes, self.saving, tell)
+        self.loading = Loading(policy, codec, self.lifetimes, self.saving, tell, imports)
 
     # -- what a session is asked -----------------------------------------------------------
 
@@ -276,9 +279,11 @@ class Lifecycle:
     def _renews(self, state: State) -> bool:
         """Whether the browser should get its cookie again although nothing changed.
 
-        When its life was extended, so that browser and store agree on it, and when an old
-        secret signed it, so that the secret can be dropped.
+        When its life was extended, so that browser and store agree on it, when an old secret
+        signed it, so that the secret can be dropped, and where it isn't our cookie yet.
         """
+        if state.imported:
+            return True
         if state.retired_key and self.options.resign:
             return True
         return state.refreshed and state.persistent and not self.keeps_cookie

@@ -13,6 +13,7 @@ from typing import Any
 from sessfast.codec import Codec
 from sessfast.errors import DecodeError, StoreError
 from sessfast.hotpath import take_over
+from sessfast.importing import Imports, OldKey, Search
 from sessfast.records import Read, RequestFacts, Tell, shorten
 
 from .lifetime import Lifetimes
@@ -28,6 +29,7 @@ class Loading:
     """Opens the sessions of one middleware.
 
     tell: () -> callable(event, facts) if anybody listens right now, else None
+    imports: what is taken over from the cookies of others
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Loading:
         lifetimes: Lifetimes,
         saving: Saving,
         tell: Callable[[], Tell | None],
+        imports: Imports | None,
     ) -> None:
         self.policy = policy
         self.codec = codec
@@ -44,6 +47,7 @@ class Loading:
         self.lifetimes = lifetimes
         self.saving = saving
         self.tell = tell
+        self.imports = imports
         self.clock = lifetimes.clock
         self.plenty = lifetimes.plenty
         self.raises = policy.options.on_outage == "raise"
@@ -52,8 +56,12 @@ class Loading:
         """Find out who is there: verify the cookie and load what the store has for it."""
         claimed = self.begin(session)
         while claimed is not None:
+            key = claimed[4]
             try:
-                reply = yield "get", (claimed[4],)
+                if isinstance(key, str):
+                    reply = yield "get", (key,)
+                else:
+                    reply = yield from self.bring(key)
             except StoreError as error:
                 return self.fail(session, claimed, error)
             claimed = self.feed(session, claimed, reply)
@@ -105,7 +113,10 @@ class Loading:
         )  # fmt: skip
         sid = claimed[1]
         if sid is None:
-            self._be_new(session, refused or VERDICTS[claimed[0]], claimed[3])
+            read = refused or VERDICTS[claimed[0]]
+            if self.imports is not None and claimed[3]:
+                return self._seek(session, self.imports.search(cookies, read, claimed[3]))
+            self._be_new(session, read, claimed[3])
             return None
         if claimed[4] is None:
             claimed = (*claimed[:4], policy.store_key(sid))
@@ -119,18 +130,20 @@ class Loading:
         degraded: StoreError | None = None,
     ) -> Claimed | None:
         """Take the store's answer: None where the session is open now, else the next to load."""
-        _, sid, key_index, candidates, key = claimed
+        origin, sid, key_index, candidates, key = claimed
         if reply is None:
-            return self.begin(session, candidates, Read.UNKNOWN_ID)
+            return self._pass(session, claimed, Read.UNKNOWN_ID)
+        if key_index < 0 and not isinstance(key, str):
+            key = key.alias
         blob, version, expires = reply
         try:
             data, meta = self.decode(key, blob)
         except DecodeError as error:
             if self.codec.is_tombstone(blob):
-                return self.begin(session, candidates, Read.SUPERSEDED)
+                return self._pass(session, claimed, Read.SUPERSEDED)
             if tell := self.tell():
                 tell("undecodable", {"sid": shorten(sid), "error": str(error)})
-            return self.begin(session, candidates, Read.UNDECODABLE)
+            return self._pass(session, claimed, Read.UNDECODABLE)
         now = self.clock()
         tell = self.tell()
         read = LOADED if degraded is None else Read.STALE
@@ -138,7 +151,7 @@ class Loading:
         state.begin(read, tell, candidates, degraded)
         self.lifetimes.keep(state, meta)
         if state.ends <= now:
-            return self.begin(session, candidates, Read.EXPIRED)
+            return self._pass(session, claimed, Read.EXPIRED)
         state.sid = state.cookie_sid = sid
         state.key = key
         state.blob = state.original = blob
@@ -146,6 +159,8 @@ class Loading:
         state.expires = expires
         state.stored = True
         state.retired_key = key_index > 0
+        if key_index < 0:
+            self._mark(state, origin)
         if expires is not None:
             until = expires
             state.at_rest = (
@@ -161,6 +176,52 @@ class Loading:
         if tell is not None:
             tell_read(tell, state)
         return None
+
+    def _pass(self, session: Session, claimed: Claimed, read: Read) -> Claimed | None:
+        """Go on from what led to no session, `read` says why: what is loaded next."""
+        origin: Any = claimed[0]
+        if not isinstance(origin, Search):
+            return self.begin(session, claimed[3], read)
+        if read is Read.UNKNOWN_ID and origin.old is not None:  # not brought over yet
+            old, origin.old = origin.old, None
+            return (*claimed[:4], old)
+        if read is not Read.UNKNOWN_ID:
+            origin.read = read
+        return self._seek(session, origin)
+
+    def _seek(self, session: Session, search: Search) -> Claimed | None:
+        """Take what the readers of old cookies believe: data at once, a record to be loaded."""
+        assert self.imports is not None
+        for reader, data, name in search.offers:
+            search.reader = reader
+            if data is None:
+                sid = self.imports.sid_of(reader, name)
+                key = self.policy.store_key(sid)
+                search.old = OldKey(reader, name, key, search.refusals)
+                return (search, sid, -1, search.candidates, key)
+            self._be_new(session, Read.IMPORTED, search.candidates)
+            state = session._state
+            assert state is not None
+            session._refill(data)
+            state.written = state.active = True
+            self._mark(state, search)
+            return None
+        self.imports.tell_refused(search)
+        self._be_new(session, search.read, search.candidates)
+        return None
+
+    def _mark(self, state: State, search: Search) -> None:
+        """Take note that the browser still has the old cookie."""
+        assert self.imports is not None
+        search.offers = iter(())  # it leads back to the search
+        state.imported = True
+        state.read = Read.IMPORTED
+        self.imports.tell_imported(search.reader, state.sid)
+
+    def bring(self, old: OldKey) -> Steps:
+        """What the store holds for an old record, now that it was brought over; None: nothing."""
+        assert self.imports is not None
+        return self.imports.bring(old)
 
     def _be_new(
         self, session: Session, read: Read, candidates: int, degraded: StoreError | None = None
@@ -180,7 +241,8 @@ class Loading:
         if self.raises:
             session._request = error
             raise error
-        copy = self.saving.recall(claimed[4], self.clock())
+        key = claimed[4]
+        copy = self.saving.recall(key, self.clock()) if isinstance(key, str) else None
         if copy is None:
             self._be_new(session, Read.STORE_DOWN, claimed[3], error)
         else:

@@ -10,7 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, Self
 
 from sessfast.errors import OptionsError
@@ -158,6 +158,25 @@ def epoch(value: object) -> float | None:
     return float(value)
 
 
+def last_moment(value: object) -> float:
+    """The epoch seconds of an end: a date's begin in UTC, ISO text, an aware datetime, a number.
+
+    TypeError, ValueError on others.
+    """
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+        if value.tzinfo is None:
+            value = value.replace(tzinfo=UTC)
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time(), UTC)
+    if value == math.inf:
+        return math.inf
+    end = epoch(value)
+    if end is None:
+        raise TypeError("must not be None")
+    return end
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionOptions:
     """One checked configuration. The defaults are the secure preset.
@@ -193,6 +212,9 @@ class SessionOptions:
     resign:             a cookie signed by an old secret is sent again, signed by the first
     read_insecure:      accept a cookie over http although cookie.secure is True
     duplicates:         several cookies of our name: "first-valid", "first" or "reject"
+    legacy:             whose sessions are taken over: names of `sessfast.legacy`, or readers
+    until:              the end of that: a date, datetime, ISO text, or epoch seconds (math.inf =
+                        no end); from then on old cookies mean nothing
     observer:           callable(event, facts), called for everything worth knowing
     """
 
@@ -225,6 +247,8 @@ class SessionOptions:
     resign: bool = True
     read_insecure: bool = False
     duplicates: Literal["first-valid", "first", "reject"] = "first-valid"
+    legacy: Sequence[Any] = ()
+    until: date | str | float | None = None
     observer: Tell | None = None
     max_cookie_header: int = 16384
     max_cookie_pairs: int = 256
@@ -249,6 +273,7 @@ class SessionOptions:
         found += self._cookie_faults()
         found += self._choice_faults()
         found += self._number_faults()
+        found += self._legacy_faults()
         if found:
             raise OptionsError(found)
 
@@ -312,6 +337,24 @@ class SessionOptions:
                 found.append(f"{name} must be True or False")
         if self.codec not in ("native", "express") and not hasattr(self.codec, "decode"):
             found.append('codec must be "native", "express" or an object like codec.Codec')
+        return found
+
+    def _legacy_faults(self) -> list[str]:
+        if isinstance(self.legacy, str) or not isinstance(self.legacy, Sequence):
+            return ['legacy must be a list of names or readers, such as ["starlette"]']
+        if not self.legacy:
+            return []
+        found = [
+            f"legacy[{index}] must be a name or a reader: docs/migrate has one for each incumbent"
+            for index, item in enumerate(self.legacy)
+            if not isinstance(item, str) and not hasattr(item, "read") and not hasattr(item, "get")
+        ]
+        if self.until is None:
+            return [*found, "legacy needs until=: the date from which old cookies are refused"]
+        try:
+            last_moment(self.until)
+        except (TypeError, ValueError):
+            found.append('until must be a date such as "2027-03-31", or epoch seconds')
         return found
 
     def _number_faults(self) -> list[str]:

@@ -66,6 +66,7 @@ class Read(enum.Enum):
 
     UNTOUCHED = "untouched"  # nobody asked for the session, so the cookie was not looked at
     LOADED = "loaded"
+    IMPORTED = "imported"  # what was there before us had it (option `legacy`)
     NO_COOKIE = "no-cookie"
     BAD_SIGNATURE = "bad-signature"
     MALFORMED = "malformed"

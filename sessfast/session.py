@@ -138,7 +138,7 @@ class Session(RawDict):
     def is_new(self) -> bool:
         """Whether no stored session came with the request, or the id was just regenerated."""
         state = self._opened()
-        return state.cookie_sid is None or state.rotated
+        return state.rotated or (state.cookie_sid is None and not state.imported)
 
     @property
     def read_reason(self) -> Read:

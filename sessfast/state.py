@@ -14,8 +14,9 @@ from sessfast.session_cookie import SessionCookie
 from .meta import Meta
 
 # A cookie that was believed, its record still to be loaded: verdict, sid, which secret signed it,
-# how many cookies were looked at, store key. It is what `Keyring.claim` returns.
-Claimed = tuple[int, str, int, int, str]
+# how many cookies were looked at, store key. It is what `Keyring.claim` returns; where an old
+# cookie is taken over, a Search stands first, and the key may be an OldKey (importing.py).
+Claimed = tuple[Any, str, int, int, Any]
 Call = tuple[str, tuple[Any, ...]]  # a store call that is to be made: verb, arguments
 Steps = Generator[Call, Any, Any]  # the calls of one deed, each sent its reply
 
@@ -30,6 +31,7 @@ class State:
     meta: what is kept beside the data
     ends, special: what follows from it: the absolute end in epoch seconds, and whether the
                 session has a lifetime or a cookie of its own
+    imported:   taken over from what was there before us: the browser still has the old cookie
     original:   the record as loaded, to tell what changed since; empty for a new session
     at_rest:    left alone, the record needs nothing yet: no touch, no cookie signed anew
     candidates: how many cookies of our name were looked at
@@ -54,10 +56,10 @@ class State:
     __slots__ = (
         "active", "at_rest", "attempts", "base", "began", "blob", "blob_sent", "candidates",
         "changed", "clears", "cookie", "cookie_sid", "decided", "degraded", "destroyed", "ends",
-        "expires", "failed", "fresh", "gone", "key", "lent", "meta", "original", "persistent",
-        "read", "refreshed", "retired_key", "rotated", "saved_text", "sent", "set_cookie",
-        "settling", "sid", "special", "stored", "superseded", "tell", "text", "touched", "ttl",
-        "version", "wanted", "written",
+        "expires", "failed", "fresh", "gone", "imported", "key", "lent", "meta", "original",
+        "persistent", "read", "refreshed", "retired_key", "rotated", "saved_text", "sent",
+        "set_cookie", "settling", "sid", "special", "stored", "superseded", "tell", "text",
+        "touched", "ttl", "version", "wanted", "written",
     )  # fmt: skip
 
     active: bool
@@ -80,6 +82,7 @@ class State:
     failed: bool
     fresh: bool
     gone: bool
+    imported: bool
     key: str
     lent: bool
     meta: Meta | None
@@ -119,7 +122,7 @@ class State:
         self.stored = self.at_rest = self.retired_key = self.active = False
         self.written = self.lent = self.changed = self.destroyed = self.gone = False
         self.superseded = self.rotated = self.touched = self.refreshed = self.failed = False
-        self.settling = self.special = False
+        self.settling = self.special = self.imported = False
         self.ends = inf
 
 

@@ -40,7 +40,11 @@ class SessionMiddleware(Called2):
     session is there, and `environ["sessfast.sessions"]` holds both by cookie name.
     The session is stored before `start_response` reaches the server, so that a client never
     sees a response whose session isn't stored yet.
+
+    session_class: what the app is given, in a subclass of yours
     """
+
+    session_class = Session
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class SessionMiddleware(Called2):
         self.environ_key = environ_key
         self.setup = Setup(options, keywords, False, clock)
         self.rules, self.driver = self.setup.rules, self.setup.driver
+        self.session_kind = self.session_class
         self.looks_closer = self.setup.looks_closer
         self.words = self.setup.words
 
@@ -71,7 +76,8 @@ class SessionMiddleware(Called2):
                 return self.app(environ, start_response)
             if setup.needs_facts:
                 request = facts
-        session = Session.__new__(Session)
+        kind = self.session_kind
+        session = kind.__new__(kind)
         session._park(self.rules, self.driver, request, secure)
         key = self.environ_key
         if found(environ, key) is not None and not nest(environ, key, session):

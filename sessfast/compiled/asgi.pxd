@@ -9,7 +9,7 @@ from sessfast.compiled.state cimport State
 
 
 cdef class Front(Called3):
-    cdef public object app, scope_key, driver
+    cdef public object app, scope_key, driver, session_kind
     cdef public Setup setup
     cdef public Lifecycle rules
     cdef public Words words

@@ -14,6 +14,7 @@ cdef class InlineDriver:
     cdef public dict calls
 
     @cython.locals(loading=Loading)
+    cpdef _get_or_bring(self, key)
     cpdef open(self, Session session)
     @cython.locals(rules=Lifecycle, call=tuple)
     cpdef commit(self, Session session, bint unset, bint late)

@@ -23,7 +23,7 @@ cdef class Setup:
     cdef public Words words
     cdef public Policy policy
     cdef public Lifecycle rules
-    cdef public bint has_ready, looks_closer, needs_facts
+    cdef public bint has_ready, looks_closer, needs_facts, never_fails
 
     cpdef bint is_watched(self)
     cpdef stands_aside(self, facts)

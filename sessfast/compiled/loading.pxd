@@ -8,7 +8,7 @@ from sessfast.compiled.state cimport State
 
 
 cdef class Loading:
-    cdef public object codec, decode, tell, clock
+    cdef public object codec, decode, tell, clock, imports
     cdef public Policy policy
     cdef public Lifetimes lifetimes
     cdef public Saving saving
@@ -21,4 +21,8 @@ cdef class Loading:
     cpdef feed(self, Session session, tuple claimed, reply, degraded=*)
     @cython.locals(state=State)
     cpdef _be_new(self, Session session, read, int candidates, degraded=*)
+    cpdef _pass(self, Session session, tuple claimed, read)
+    @cython.locals(state=State)
+    cpdef _seek(self, Session session, search)
+    cpdef _mark(self, State state, search)
     cpdef fail(self, Session session, tuple claimed, error)

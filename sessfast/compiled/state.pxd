@@ -2,7 +2,7 @@ from sessfast.compiled.meta cimport Meta
 
 
 cdef class State:
-    cdef public bint active, at_rest, changed, clears, decided, destroyed, failed, fresh, gone
+    cdef public bint active, at_rest, changed, clears, decided, destroyed, failed, fresh, gone, imported
     cdef public bint lent, persistent, refreshed, retired_key, rotated, settling, special, stored
     cdef public bint superseded, touched, wanted, written
     cdef public int attempts, candidates

@@ -10,7 +10,7 @@ from sessfast.compiled.state cimport State
 
 
 cdef class SessionMiddleware(Called2):
-    cdef public object app, environ_key
+    cdef public object app, environ_key, session_kind
     cdef public Setup setup
     cdef public Lifecycle rules
     cdef public InlineDriver driver

@@ -21,6 +21,9 @@ READ: dict[Read, Word] = {
         "calm", "The app never looked at its session, so the cookie was not even checked."
     ),
     Read.LOADED: Word("good", "The cookie's signature is right and the store knew the session."),
+    Read.IMPORTED: Word(
+        "good", "The cookie of the software before this one was believed: the session was kept."
+    ),
     Read.NO_COOKIE: Word("calm", "The browser sent no session cookie: a new visitor."),
     Read.BAD_SIGNATURE: Word(
         "bad", "The cookie was not signed by this server: forged, damaged, or an old secret."
@@ -85,8 +88,10 @@ EVENTS: dict[str, str] = {
     "expired": "The session had reached its absolute end.",
     "forged": "A cookie came in that this server never signed.",
     "gone": "The record had disappeared before it could be saved.",
+    "imported": "A session of the software before this one was taken over.",
     "insecure_connection": "A cookie for https alone met plain http.",
     "late_change": "The session changed after the headers had left.",
+    "legacy_refused": "A cookie of the software before this one could not be believed.",
     "loaded": "The record was read from the store.",
     "outage": "A call to the store failed.",
     "rotated": "The session got a new id; the old one is dead.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sessfast.records import shorten
 from sessfast.testing import FakeClock, FaultyStore, seed
 from tests.fronts.clients import SECRET, io, nothing
 from tests.fronts.spy import SpyStore
+from tests.fronts.test_importing import Plain
 
 
 async def read(session: Any) -> None:
@@ -95,6 +97,9 @@ def read_scenarios(client: Any) -> dict[Read, Any]:
     return {
         Read.UNTOUCHED: simple(handler=nothing),
         Read.LOADED: simple(),
+        Read.IMPORTED: simple(
+            cookie="connect.sid=plain.ann", options={"legacy": [Plain()], "until": inf}
+        ),
         Read.NO_COOKIE: simple(cookie="other=1"),
         Read.BAD_SIGNATURE: simple(cookie="{forged}"),
         Read.MALFORMED: simple(cookie="connect.sid=j%3A1"),
