@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from sessfast.errors import OptionsError
 from sessfast.stores.contract import StoredRecord, Version
-from sessfast.stores.express_sid import bare
+from sessfast.stores.node_keys import node_key
 
 END = b"\r\n"
 LONGEST_KEY = 250  # octets
@@ -105,9 +105,9 @@ class Commands:
         self.clock = clock
         self.wall = wall
 
-    def key(self, sid: str) -> bytes:
+    def key(self, sid: str, verb: str = "get") -> bytes:
         """A key for any sid: itself where memcached can take it, else `#` and a hash of it."""
-        name = (bare(sid) if self.node else sid).encode("utf-8", "surrogatepass")
+        name = (node_key(verb, sid) if self.node else sid).encode("utf-8", "surrogatepass")
         if re.fullmatch(rb"[!-\"$-~][!-~]*", name):
             key = self.prefix + name
             if len(key) <= LONGEST_KEY:
@@ -122,21 +122,21 @@ class Commands:
         return b"mg %b v c T%d t\r\n" % (self.key(sid), seconds(ttl, self.wall()))
 
     def create(self, sid: str, blob: bytes, ttl: float) -> bytes:
-        return self._set(sid, blob, ttl, b"ME")
+        return self._set("create", sid, blob, ttl, b"ME")
 
     def update(self, sid: str, blob: bytes, ttl: float, version: Version) -> bytes:
-        return self._set(sid, blob, ttl, b"C%d" % version)
+        return self._set("update", sid, blob, ttl, b"C%d" % version)
 
-    def _set(self, sid: str, blob: bytes, ttl: float, condition: bytes) -> bytes:
+    def _set(self, verb: str, sid: str, blob: bytes, ttl: float, condition: bytes) -> bytes:
         end = seconds(ttl, self.wall())
-        words = (self.key(sid), len(blob), self.item_flags, end, condition, blob)
+        words = (self.key(sid, verb), len(blob), self.item_flags, end, condition, blob)
         return b"ms %b %d c %b T%d %b\r\n%b\r\n" % words
 
     def touch(self, sid: str, ttl: float) -> bytes:
-        return b"mg %b T%d\r\n" % (self.key(sid), seconds(ttl, self.wall()))
+        return b"mg %b T%d\r\n" % (self.key(sid, "touch"), seconds(ttl, self.wall()))
 
     def destroy(self, sid: str) -> bytes:
-        return b"md %b\r\n" % self.key(sid)
+        return b"md %b\r\n" % self.key(sid, "destroy")
 
     def found(self, reply: Reply) -> StoredRecord | None:
         """The record in the answer to a get."""

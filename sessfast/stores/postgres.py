@@ -92,9 +92,10 @@ class Settings:
         """The statements that make the table."""
         return self._sql.schema
 
-    def _words(self, sid: str, ttl: float = 0.0) -> dict[str, Any]:
+    def _words(self, verb: str, sid: str, ttl: float = 0.0) -> dict[str, Any]:
         now = float(self.clock())
-        return {"sid": self.layout.key(sid), "now": now, "end": float(self.layout.end(now, ttl))}
+        key, end = self.layout.key(sid, verb), float(self.layout.end(now, ttl))
+        return {"sid": key, "now": now, "end": end}
 
     def _found(self, rows: list[Row]) -> StoredRecord | None:
         return self.layout.record(rows[0]) if rows else None
@@ -102,7 +103,7 @@ class Settings:
     def _writing(
         self, verb: str, sid: str, blob: bytes, ttl: float, version: Version = None
     ) -> dict[str, Any]:
-        words = {**self._words(sid, ttl), "payload": self.layout.payload(verb, blob)}
+        words = {**self._words(verb, sid, ttl), "payload": self.layout.payload(verb, blob)}
         if verb == "update":
             words["version"] = self.layout.known(version)
         return words
@@ -138,11 +139,12 @@ class PostgresStore(Settings):
 
     def get(self, sid: str) -> StoredRecord | None:
         """The record under `sid`, or None."""
-        return self._found(self._ask("get", self._sql.get, self._words(sid)))
+        return self._found(self._ask("get", self._sql.get, self._words("get", sid)))
 
     def get_and_touch(self, sid: str, ttl: float) -> StoredRecord | None:
         """The record under `sid`, which lives `ttl` seconds from now: one round trip for both."""
-        return self._found(self._ask("get", self._sql.get_and_touch, self._words(sid, ttl)))
+        words = self._words("get", sid, ttl)
+        return self._found(self._ask("get", self._sql.get_and_touch, words))
 
     def create(self, sid: str, blob: bytes, ttl: float) -> Created:
         """The new record's version, or EXISTS."""
@@ -161,11 +163,11 @@ class PostgresStore(Settings):
 
     def touch(self, sid: str, ttl: float) -> bool:
         """Let a live record live `ttl` seconds from now; whether there is one."""
-        return bool(self._ask("touch", self._sql.touch, self._words(sid, ttl)))
+        return bool(self._ask("touch", self._sql.touch, self._words("touch", sid, ttl)))
 
     def destroy(self, sid: str) -> None:
         """Remove the record, if there is one."""
-        self._ask("destroy", self._sql.destroy, self._words(sid))
+        self._ask("destroy", self._sql.destroy, self._words("destroy", sid))
 
     def all(self) -> Iterator[tuple[str, StoredRecord]]:
         """Every live record with its sid, in the order of sids."""
@@ -240,11 +242,12 @@ class AsyncPostgresStore(Settings):
 
     async def get(self, sid: str) -> StoredRecord | None:
         """The record under `sid`, or None."""
-        return self._found(await self._ask("get", self._sql.get, self._words(sid)))
+        return self._found(await self._ask("get", self._sql.get, self._words("get", sid)))
 
     async def get_and_touch(self, sid: str, ttl: float) -> StoredRecord | None:
         """The record under `sid`, which lives `ttl` seconds from now: one round trip for both."""
-        return self._found(await self._ask("get", self._sql.get_and_touch, self._words(sid, ttl)))
+        words = self._words("get", sid, ttl)
+        return self._found(await self._ask("get", self._sql.get_and_touch, words))
 
     async def create(self, sid: str, blob: bytes, ttl: float) -> Created:
         """The new record's version, or EXISTS."""
@@ -263,11 +266,11 @@ class AsyncPostgresStore(Settings):
 
     async def touch(self, sid: str, ttl: float) -> bool:
         """Let a live record live `ttl` seconds from now; whether there is one."""
-        return bool(await self._ask("touch", self._sql.touch, self._words(sid, ttl)))
+        return bool(await self._ask("touch", self._sql.touch, self._words("touch", sid, ttl)))
 
     async def destroy(self, sid: str) -> None:
         """Remove the record, if there is one."""
-        await self._ask("destroy", self._sql.destroy, self._words(sid))
+        await self._ask("destroy", self._sql.destroy, self._words("destroy", sid))
 
     async def all(self) -> AsyncIterator[tuple[str, StoredRecord]]:
         """Every live record with its sid, in the order of sids."""

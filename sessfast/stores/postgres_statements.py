@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sessfast.errors import OptionsError, StoreError
 from sessfast.stores.contract import Version
-from sessfast.stores.express_sid import bare, full
+from sessfast.stores.node_keys import node_key, our_sid
 
 LONGEST_TTL = 100 * 366 * 86_400.0
 BATCH = 500  # rows that one statement of all() and clear() takes
@@ -44,7 +44,7 @@ class Layout(Protocol):
     table: str
     sql: Statements
 
-    def key(self, sid: str) -> str: ...
+    def key(self, sid: str, verb: str = "get") -> str: ...
     def sid(self, key: str) -> str: ...
     def end(self, now: float, ttl: float) -> float: ...
     def payload(self, verb: str, blob: bytes) -> Any: ...
@@ -186,7 +186,7 @@ class NativeLayout:
     def __init__(self, table: str) -> None:
         self.table, self.sql = named(NATIVE, table)
 
-    def key(self, sid: str) -> str:
+    def key(self, sid: str, verb: str = "get") -> str:
         if sid.isascii() and "\\" not in sid and "\0" not in sid:
             return sid
         plain = sid.replace("\\", "\\\\").replace("\0", "\\0")
@@ -221,11 +221,11 @@ class ExpressLayout:
     def __init__(self, table: str) -> None:
         self.table, self.sql = named(EXPRESS, table)
 
-    def key(self, sid: str) -> str:
-        return bare(sid)
+    def key(self, sid: str, verb: str = "get") -> str:
+        return node_key(verb, sid)
 
     def sid(self, key: str) -> str:
-        return full(key)
+        return our_sid(key)
 
     def end(self, now: float, ttl: float) -> float:
         return math.ceil(now + min(ttl, LONGEST_TTL))

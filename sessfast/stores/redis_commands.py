@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from sessfast.errors import StoreError
 from sessfast.records import EXISTS, GONE, Conflict
 from sessfast.stores.contract import Created, StoredRecord, Updated, Version
-from sessfast.stores.express_sid import bare, full
+from sessfast.stores.node_keys import node_key, our_sid
 
 LONGEST_TTL = 100 * 366 * 86_400.0  # beyond it Redis would refuse the sum
 BATCH = 500  # keys that one SCAN looks at
@@ -85,7 +85,7 @@ class Layout(Protocol):
     prefix: bytes  # of all keys
     octets: int  # at the front of a value that are its version; -1: all
 
-    def key(self, sid: str) -> bytes: ...
+    def key(self, sid: str, verb: str = "get") -> bytes: ...
     def sid(self, key: bytes) -> str: ...
     def milliseconds(self, ttl: float) -> int: ...
     def fresh(self, blob: bytes) -> tuple[bytes, Version]: ...
@@ -101,7 +101,7 @@ class NativeLayout:
     def __init__(self, prefix: str) -> None:
         self.prefix = octets(prefix)
 
-    def key(self, sid: str) -> bytes:
+    def key(self, sid: str, verb: str = "get") -> bytes:
         return self.prefix + octets(sid)
 
     def sid(self, key: bytes) -> str:
@@ -128,11 +128,11 @@ class ConnectRedisLayout:
     def __init__(self, prefix: str) -> None:
         self.prefix = octets(prefix)
 
-    def key(self, sid: str) -> bytes:
-        return self.prefix + octets(bare(sid))
+    def key(self, sid: str, verb: str = "get") -> bytes:
+        return self.prefix + octets(node_key(verb, sid))
 
     def sid(self, key: bytes) -> str:
-        return full(text(key[len(self.prefix) :]))
+        return our_sid(text(key[len(self.prefix) :]))
 
     def milliseconds(self, ttl: float) -> int:
         return max(1, math.ceil(min(ttl, LONGEST_TTL))) * 1000
@@ -165,19 +165,21 @@ class Verbs:
         return Ask((1, self.layout.key(sid), self.layout.milliseconds(ttl)), True, LOAD)
 
     def create(self, sid: str, value: bytes, ttl: float) -> Ask:
-        words = ("SET", self.layout.key(sid), value, "NX", "PX", self.layout.milliseconds(ttl))
+        key, milliseconds = self.layout.key(sid, "create"), self.layout.milliseconds(ttl)
+        words = ("SET", key, value, "NX", "PX", milliseconds)
         return Ask(words, False)  # a second try would meet the record of the first
 
     def update(self, sid: str, value: bytes, ttl: float, version: Version) -> Ask:
         layout = self.layout
-        words = (1, layout.key(sid), version, value, layout.milliseconds(ttl), layout.octets)
+        key = layout.key(sid, "update")
+        words = (1, key, version, value, layout.milliseconds(ttl), layout.octets)
         return Ask(words, layout.octets > 0, UPDATE)
 
     def touch(self, sid: str, ttl: float) -> Ask:
-        return Ask(("PEXPIRE", self.layout.key(sid), self.layout.milliseconds(ttl)), True)
+        return Ask(("PEXPIRE", self.layout.key(sid, "touch"), self.layout.milliseconds(ttl)), True)
 
     def destroy(self, sid: str) -> Ask:
-        return Ask(("DEL", self.layout.key(sid)), True)
+        return Ask(("DEL", self.layout.key(sid, "destroy")), True)
 
     def found(self, verb: str, reply: Any) -> StoredRecord | None:
         """What LOAD answered. StoreError for a value that is no record of this layout."""

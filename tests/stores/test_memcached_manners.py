@@ -158,9 +158,9 @@ def test_nodes_layout_has_nodes_items(url: str) -> None:
     sid = secrets.token_urlsafe(24)
     store = MemcachedStore(url, layout="connect-memcached")
     version = store.create(f"sess:{sid}", NODE, 60)
-    reply = store._ask("test", sid, f"mg {sid} v f c\r\n".encode())
+    reply = store._ask("test", f"sess:{sid}", f"mg {sid} v f c\r\n".encode())
     assert (NODE, b"2", version) == (reply.value, reply.flags[b"f"], int(reply.flags[b"c"]))
-    store._ask("test", sid, b"ms %b 2 F2 T60\r\n{}\r\n" % sid.encode())  # as Node saves
+    store._ask("test", f"sess:{sid}", b"ms %b 2 F2 T60\r\n{}\r\n" % sid.encode())  # as Node saves
     assert isinstance(store.update(f"sess:{sid}", NODE, 60, version), Conflict)
     store.destroy(f"sess:{sid}")
     store.close()
