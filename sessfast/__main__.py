@@ -15,7 +15,7 @@ import platform
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NoReturn
 
@@ -285,31 +285,38 @@ def print_row(row: Row, width: int) -> None:
 
 def run_schema(arguments: argparse.Namespace) -> int:
     """Print the SQL that makes the table; no server and no client is needed for it."""
-    print(schema_of(arguments.store, arguments.layout, arguments.table))
+    schema = sqlite_schema if arguments.store == "sqlite" else postgres_schema
+    print(schema(arguments.layout, arguments.table))
     return 0
 
 
-def schema_of(store: str, layout: str | None, table: str | None) -> str:
-    """The statements that make a store's table. UserError for a layout that it doesn't have."""
-    if store == "sqlite":
-        from sessfast.stores import sqlite
+def sqlite_schema(layout: str | None, table: str | None) -> str:
+    """The statements for SQLite, which the store itself runs when it meets an empty file."""
+    from sessfast.stores.sqlite import LAYOUTS, refuse_faults
 
-        known: dict[str | None, Any] = dict(sqlite.LAYOUTS)
-    else:
-        from sessfast.stores import postgres_statements
+    kind = LAYOUTS.get(layout)
+    if kind is None:
+        raise UserError(no_layout("sqlite", layout, LAYOUTS))
+    name = table or "sessions"
+    refuse_faults("sessions.db", name, 1.0)
+    return f"PRAGMA journal_mode=WAL;\n{kind._SCHEMA.format(table=name)};"
 
-        known = {name: layout for name, layout in postgres_statements.LAYOUTS.items()}  # noqa: C416
-        known[None] = known["native"]
-    if layout not in known:
-        names = ", ".join(name for name in known if name)
-        raise UserError(f"{store} has no layout {layout!r}: use {names}, or none")
-    if store == "sqlite":
-        name = table or "sessions"
-        sqlite.refuse_faults("sessions.db", name, 1.0)
-        return f"PRAGMA journal_mode=WAL;\n{known[layout]._SCHEMA.format(table=name)};"
-    make, usual = known[layout]
-    statements: str = make(table or usual).sql.schema
-    return statements
+
+def postgres_schema(layout: str | None, table: str | None) -> str:
+    """The statements for PostgreSQL."""
+    from sessfast.stores.postgres_statements import LAYOUTS
+
+    found = LAYOUTS.get(layout or "native")
+    if found is None:
+        raise UserError(no_layout("postgresql", layout, LAYOUTS))
+    make, usual = found
+    return make(table or usual).sql.schema
+
+
+def no_layout(store: str, layout: str | None, known: Iterable[str | None]) -> str:
+    """What to say of a layout that a store doesn't have."""
+    names = " or ".join(name for name in known if name)
+    return f"{store} has no layout {layout!r}: use {names}, or none"
 
 
 def run_sweep(arguments: argparse.Namespace) -> int:

@@ -8,8 +8,12 @@ import math
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
+import tomllib
+from contextlib import closing
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -18,9 +22,13 @@ from typing import Any
 import pytest
 
 import sessfast
-from sessfast.__main__ import main
+import sessfast.__main__
+from sessfast import open_store
+from sessfast.__main__ import EXTRAS, main
 from sessfast.explain import COOKIE_REASONS, REASONS, Row, explain, express_preset, secure_preset
 from sessfast.options import EXPRESS, CookieOptions, SessionOptions
+from sessfast.stores.opening import OPENERS
+from sessfast.testing import FakeClock
 
 ROOT = Path(sessfast.__file__).parents[1]
 SECRET = "Zx81-qL0 the secret of these tests, long enough"
@@ -92,18 +100,45 @@ def test_info_tells_what_is_at_work(capsys: pytest.CaptureFixture[str]) -> None:
     assert sessfast.__version__ == facts["version"]
     assert sessfast.BACKEND == facts["backend"]
     assert facts["cpu_path"] in ("sha-ni", "armv8", "scalar", "hashlib")
-    names = ("uvicorn", "lmdb", "redis")
-    has = {name: importlib.util.find_spec(name) is not None for name in names}
-    extras = facts["extras"]
-    assert (has["uvicorn"], has["lmdb"], has["redis"]) == (
-        extras["asgi"], extras["lmdb"], extras["redis"]
-    )  # fmt: skip
-    assert {"memory", "sqlite", "file"} <= set(facts["stores"])
+    assert facts["extras"]["asgi"] is (importlib.util.find_spec("uvicorn") is not None)
+    assert {scheme for store in facts["stores"].values() for scheme in store["schemes"]} == {
+        *OPENERS
+    }
     assert facts["packages"]["msgspec"]
     assert 0 == main(["info"])
     lines = capsys.readouterr().out
     for name in ("version", "backend", "backend_reason", "cpu_path", "python"):
         assert facts[name] in lines
+
+
+def test_info_lists_every_store_with_what_it_lacks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installed, or the command that installs it; an extra is whole or not there."""
+    there = {"redis": "5", "psycopg": "3"}  # without psycopg-pool
+    monkeypatch.setattr(sessfast.__main__, "version_of", there.get)
+    assert 0 == main(["info"])
+    lines = capsys.readouterr().out.partition("stores\n")[2].splitlines()
+    assert [
+        ["memory://", "installed"],
+        ["sqlite://", "installed"],
+        ["lmdb://", 'pip install "sessfast[lmdb]"'],
+        ["file://", "installed"],
+        ["redis://", "installed"],
+        ["memcached://", "installed"],
+        ["postgresql://", 'pip install "sessfast[postgres]"'],
+    ] == [line.split(maxsplit=1) for line in lines]
+
+
+def test_every_extra_of_a_store_is_known_with_its_packages() -> None:
+    """As pyproject.toml has them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = project["optional-dependencies"]
+    extras = {opener.extra for opener in OPENERS.values() if opener.extra}
+    assert extras | {"asgi"} == set(EXTRAS)
+    for extra, packages in EXTRAS.items():
+        names = {re.split(r"[\[>=]", requirement)[0] for requirement in declared[extra]}
+        assert names == set(packages)
 
 
 def test_info_says_why_the_backend_is_pure(tmp_path: Path) -> None:
@@ -324,6 +359,99 @@ def test_explain_finds_modules_where_the_user_stands(modules: Path) -> None:
     assert "4 options differ, 3 weaken security" in done.stdout
 
 
+# -- schema and sweep ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first"),
+    [
+        (["postgresql"], 'CREATE TABLE IF NOT EXISTS "sessfast_sessions" ('),
+        (["postgresql", "--table", "app.s"], 'CREATE TABLE IF NOT EXISTS "app"."s" ('),
+        (["postgresql", "--layout", "connect-pg-simple"], 'CREATE TABLE IF NOT EXISTS "session" ('),
+        (["sqlite"], "PRAGMA journal_mode=WAL;"),
+    ],
+)
+def test_schema_prints_sql(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], first: str
+) -> None:
+    """And nothing else."""
+    assert 0 == main(["schema", *arguments])
+    out = capsys.readouterr().out
+    assert first == out.splitlines()[0]
+    assert out.rstrip().endswith(";")
+
+
+@pytest.mark.parametrize("layout", [None, "connect-sqlite3"])
+def test_the_schema_for_sqlite_is_the_one_that_the_store_makes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, layout: str | None
+) -> None:
+    """A file made by the command has what a file made by the store has."""
+    main(["schema", "sqlite", "--table", "t", *(["--layout", layout] if layout else [])])
+    with closing(sqlite3.connect(tmp_path / "ours")) as connection:
+        connection.executescript(capsys.readouterr().out)
+        made = connection.execute("SELECT sql FROM sqlite_master").fetchall()
+        mode = connection.execute("PRAGMA journal_mode").fetchall()
+    store = open_store(f"sqlite:///{tmp_path}/theirs", layout, table="t")
+    store.create_schema()
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "theirs")) as connection:
+        assert made == connection.execute("SELECT sql FROM sqlite_master").fetchall()
+        assert mode == connection.execute("PRAGMA journal_mode").fetchall()
+
+
+@pytest.mark.parametrize("batch", [1, 7, 1000])
+@pytest.mark.parametrize("url", ["sqlite:///{}/s.db", "file:///{}/f"])
+def test_sweep_removes_all_that_has_expired_and_nothing_else(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, url: str, batch: int
+) -> None:
+    """Wherever the expired ones are among the others, and however small the batches."""
+    url = url.format(tmp_path)
+    clock = FakeClock(time.time() - 1000)
+    store = open_store(url, clock=clock)
+    for number in range(60):
+        store.create(f"sid-{number}", b"{}", 5000.0 if number % 30 < 20 else 500.0)
+    assert 0 == main(["sweep", url, "--batch", str(batch)])
+    assert f"removed {20} expired sessions." in capsys.readouterr().out
+    assert {f"sid-{number}" for number in range(60) if number % 30 < 20} == {
+        sid for sid, _ in store.all()
+    }
+    store.close()
+    assert 0 == main(["sweep", url])
+    assert "removed 0 expired sessions." in capsys.readouterr().out
+
+
+class Interrupted:
+    """A store during whose third sweep Ctrl-C is pressed."""
+
+    def __init__(self) -> None:
+        self.sweeps = 0
+        self.closed = False
+
+    def length(self) -> int:
+        return 10**9
+
+    def sweep(self, limit: int) -> int:
+        self.sweeps += 1
+        if self.sweeps == 3:
+            raise KeyboardInterrupt
+        return limit
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_ctrl_c_ends_a_sweep_between_two_batches(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells what was done; the store is closed; the exit code says that it is not all."""
+    store = Interrupted()
+    monkeypatch.setattr(sessfast.__main__, "open_store", lambda url: store)
+    assert 130 == main(["sweep", f"postgresql://bob:{PASSWORD}@host/db", "--batch", "10"])
+    told = "postgresql://host/db: removed 20 expired sessions. Stopped: the rest is left.\n"
+    assert told == capsys.readouterr().out
+    assert store.closed
+
+
 # -- mistakes ------------------------------------------------------------------------------------
 
 
@@ -336,13 +464,30 @@ def test_explain_finds_modules_where_the_user_stands(modules: Path) -> None:
         (["demo", "--port", "70000"], "--port must be from 0 to 65535"),
         (["demo", "--port", "-1"], "--port must be from 0 to 65535"),
         (["info", "--yaml"], "unrecognized arguments: --yaml"),
+        (["schema", "redis"], "invalid choice: 'redis'"),
+        (["schema", "sqlite", "--layout", "x"], "has no layout 'x': use connect-sqlite3, or none"),
+        (["schema", "postgresql", "--layout", "x"], "use native or connect-pg-simple, or none"),
+        (["schema", "sqlite", "--table", "a b"], "table must be a name"),
+        (["schema", "postgresql", "--table", "a b"], "table must be a name"),
+        (["sweep", "memory://"], "there is nothing to sweep"),
+        (["sweep", "memcached://h"], "memcached://h drops what has expired by itself"),
+        (["sweep", "sqlite:////nowhere/s.db"], "there is no folder /nowhere"),
+        (["sweep", "nothing"], "a str must be a URL"),
+        (["sweep", "memory://", "--batch", "0"], "--batch must be from 1 to 100000"),
+        (["demo", "--port", "0", "--store", "oracle://x"], "no store is known as 'oracle'"),
+        (
+            ["demo", "--port", "0", "--store", f"memcached://u:{PASSWORD}@127.0.0.1:1"],
+            "memcached://127.0.0.1:1: ",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
 ) -> None:
-    """On stderr; stdout stays empty."""
-    assert expected in fails(capsys, *arguments)
+    """On stderr; stdout stays empty, and no password is in it."""
+    line = fails(capsys, *arguments)
+    assert expected in line
+    assert PASSWORD not in line
 
 
 def test_a_taken_port_is_told_with_the_fix(capsys: pytest.CaptureFixture[str]) -> None:
@@ -369,7 +514,7 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     """Every command is in it."""
     assert 0 == main([])
     out = capsys.readouterr().out
-    for command in ("info", "genkey", "explain", "demo"):
+    for command in ("info", "genkey", "explain", "schema", "sweep", "demo"):
         assert f" {command} " in out
     with pytest.raises(SystemExit) as caught:
         main(["--version"])

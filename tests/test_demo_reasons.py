@@ -35,7 +35,9 @@ def test_every_reason_and_every_event_has_a_sentence() -> None:
     assert set(Sent) == set(SENT)
     told = set(READ_EVENTS.values())
     for file in (ROOT / "sessfast").glob("*.py"):
-        told |= set(re.findall(r'\btell\(\s*"(\w+)"', file.read_text("utf-8")))
+        told |= set(
+            re.findall(r'(?:\btell\(|\._stored\([\w, ]+?)\s*"(\w+)"', file.read_text("utf-8"))
+        )
     assert told - {"request"} == set(EVENTS)
     sentences = [word.meaning for word in (*READ.values(), *SENT.values())] + [*EVENTS.values()]
     assert [] == [sentence for sentence in sentences if not re.fullmatch(r"[A-Z].+\.", sentence)]
