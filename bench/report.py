@@ -19,8 +19,8 @@ NAMES = {
     "starlette": "Starlette's",
     "sessfast": "sessfast",
 }
-WITH_RIVALS = ("hotpath", "requests", "curves", "peers", "table")
-NO_RIVALS = (*OURS, "sessfast", "floor", "bare", "pure bare", "peer bare")
+WITH_RIVALS = ("hotpath", "requests", "curves", "peers", "table", "stores")
+NO_RIVALS = (*OURS, "sessfast", "floor", "bare", "pure bare", "peer bare", "raw")
 SEEN_AT_MOST = 40  # changes that are named
 
 
@@ -285,6 +285,37 @@ def servers(results: Results, before: Results, suite: str) -> Iterator[Table]:
     yield Table("servers", "behind real servers", head, body)
 
 
+def stores(results: Results, before: Results, suite: str) -> Iterator[Table]:
+    """Calls beside the raw client's; requests at once, per second."""
+    contests = by_contest(results.of(suite))
+    change = changed(results, before, suite)
+    calls, crowds = [], []
+    who = list(dict.fromkeys(w for rows in contests.values() if "raw" not in rows for w in rows))
+    for contest, rows in contests.items():
+        if "sessfast" not in rows:
+            continue
+        if "raw" in rows:
+            both = [span(rows[name].median) for name in ("sessfast", "raw")]
+            ratio = times(results.ratio(suite, contest, "sessfast", "raw"))
+            calls.append([contest, *both, ratio, change(rows["sessfast"])])
+        else:
+            cells = [rate(results, rows[name]) if name in rows else "-" for name in who]
+            crowds.append([contest, *cells, change(rows["sessfast"])])
+    title = "stores: requests per second, and how many times as many ours are"
+    yield Table("stores-crowd", title, ["", *who, "last run"], crowds)
+    head = ["", "sessfast", "the raw client", "times the raw client", "last run"]
+    yield Table("stores-calls", "stores: time of one call", head, calls)
+
+
+def rate(results: Results, row: Row) -> str:
+    """A row's calls per second, and how many times as many sessfast's are."""
+    if not row.median:
+        return "-"
+    shown = f"{1 / row.median:,.0f}"
+    ratio = results.ratio(row.suite, row.contest, row.who, "sessfast")
+    return shown if ratio is None else f"{shown} {times(ratio):>6}"
+
+
 def plain(results: Results, before: Results, suite: str) -> Iterator[Table]:
     """Any other suite: rows are contests, columns contestants."""
     contests = by_contest(results.of(suite))
@@ -306,6 +337,7 @@ MAKERS: dict[str, Maker] = {
     "table": table,
     "store": store,
     "import": imports,
+    "stores": stores,
     "servers": servers,
 }
 

@@ -29,12 +29,12 @@ PROGRESS = "BENCH_PROGRESS"  # names the file descriptor that conftest.py report
 EVERY = 10.0  # seconds between two lines where there is no terminal
 FILES = {"peers": "middlewares"}  # suites whose file has another name
 BESIDE = {"table": "store"}  # suites whose rows come with those of another
-ORDER = ("hotpath", "requests", "curves", "peers", "store", "import", "servers")
+ORDER = ("hotpath", "requests", "curves", "peers", "store", "import", "stores", "servers")
 USUAL = {  # suite: seconds, quick and full, as long as it was never measured here
     "hotpath": (10, 60), "requests": (20, 100), "curves": (25, 150), "peers": (30, 300),
-    "store": (15, 400), "import": (5, 15), "servers": (0, 400),
+    "store": (15, 400), "import": (5, 15), "stores": (30, 180), "servers": (0, 400),
 }  # fmt: skip
-NOT_QUICK = ("servers",)
+NOT_QUICK = ("stores", "servers")
 
 
 class FailedError(Exception):
