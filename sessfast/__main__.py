@@ -36,7 +36,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "lmdb": ("lmdb",),
     "memcached": (),
     "postgres": ("psycopg", "psycopg-pool"),
-    "redis": ("redis",),
+    "redis": ("redis", "hiredis"),
 }
 SCHEMAS = ("postgresql", "sqlite")  # the stores that have one
 MOST_SWEPT = 100_000  # records of one call

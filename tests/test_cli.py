@@ -115,7 +115,7 @@ def test_info_lists_every_store_with_what_it_lacks(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Installed, or the command that installs it; an extra is whole or not there."""
-    there = {"redis": "5", "psycopg": "3"}  # without psycopg-pool
+    there = {"redis": "6", "hiredis": "3", "psycopg": "3"}  # without psycopg-pool
     monkeypatch.setattr(sessfast.__main__, "version_of", there.get)
     assert 0 == main(["info"])
     lines = capsys.readouterr().out.partition("stores\n")[2].splitlines()

@@ -21,6 +21,7 @@ from sessfast.errors import OptionsError
 from sessfast.stores.contract import Created, StoredRecord, Updated, Version
 from sessfast.stores.redis_client import all_of, checked, connect, failure, is_cluster, split_url
 from sessfast.stores.redis_commands import BATCH, LAYOUTS, Ask, Verbs, pattern
+from sessfast.stores.redis_line import Lines, can_share
 
 RAW = {NEVER_DECODE: True}  # octets, whatever the client is set to
 FAILURES = (redis.RedisError, OSError, TimeoutError)
@@ -176,12 +177,10 @@ class RedisStore(Settings):
 
     def _send(self, ask: Ask) -> Any:
         execute = self._here().execute_command
-        if ask.script is None:
-            return execute(*ask.words, **RAW)
         try:
-            return execute("EVALSHA", ask.script.sha, *ask.words, **RAW)
+            return execute(*ask.words, **RAW)
         except redis.exceptions.NoScriptError:
-            return execute("EVAL", ask.script.text, *ask.words, **RAW)
+            return execute(*ask.whole, **RAW)
 
     def _batches(self, name: str) -> Iterator[list[bytes]]:
         seen: set[bytes] = set()
@@ -213,8 +212,8 @@ class RedisStore(Settings):
 class AsyncRedisStore(Settings):
     """An `AsyncStore` in Redis; each event loop gets connections of its own.
 
-    A call takes `timeout` seconds at most. One that is cancelled loses its connection, so that
-    its answer can't be taken for another's.
+    A call takes `timeout` seconds at most. The calls of one loop share a connection, where the
+    store was opened by a URL and hiredis is there: see redis_line.py.
     """
 
     asynchronous = True
@@ -222,6 +221,7 @@ class AsyncRedisStore(Settings):
     def __init__(self, source: Any, **options: Any) -> None:
         super().__init__(source, **options)
         self._clients: MutableMapping[Any, Any] = WeakKeyDictionary()
+        self._lines = Lines(self.timeout) if can_share(self._client) and self._is_ours else None
 
     async def get(self, sid: str) -> StoredRecord | None:
         """The record under `sid`, or None."""
@@ -272,6 +272,8 @@ class AsyncRedisStore(Settings):
 
     async def close(self) -> None:
         """Close this event loop's connections, unless the client was passed in."""
+        if self._lines is not None:
+            await self._lines.close(asyncio.get_running_loop())
         if self._is_ours and (found := self._clients.pop(asyncio.get_running_loop(), None)):
             for client in all_of(found):
                 await client.aclose()
@@ -287,6 +289,27 @@ class AsyncRedisStore(Settings):
         return client
 
     async def _ask(self, verb: str, ask: Ask) -> Any:
+        lines = self._lines
+        if lines is None:
+            return await self._ask_alone(verb, ask)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.timeout
+        words, again = ask.words, ask.again
+        while True:
+            try:
+                line = lines.here(loop) or await lines.opened(self._here(), loop, deadline)
+                return await line.ask(words, deadline)
+            except redis.exceptions.NoScriptError as error:
+                if words is not ask.words:
+                    raise failure(verb, error) from error
+                words = ask.whole
+            except FAILURES as error:
+                if not (again and isinstance(error, BROKEN)):
+                    raise failure(verb, error) from error
+                again = False
+
+    async def _ask_alone(self, verb: str, ask: Ask) -> Any:
+        """The answer over a connection of redis-py, which nobody else has meanwhile."""
         client = self._here()
         try:
             async with asyncio.timeout(self.timeout):
@@ -300,12 +323,10 @@ class AsyncRedisStore(Settings):
             raise failure(verb, error) from error
 
     async def _send(self, client: Any, ask: Ask) -> Any:
-        if ask.script is None:
-            return await client.execute_command(*ask.words, **RAW)
         try:
-            return await client.execute_command("EVALSHA", ask.script.sha, *ask.words, **RAW)
+            return await client.execute_command(*ask.words, **RAW)
         except redis.exceptions.NoScriptError:
-            return await client.execute_command("EVAL", ask.script.text, *ask.words, **RAW)
+            return await client.execute_command(*ask.whole, **RAW)
 
     async def _batches(self, name: str) -> AsyncIterator[list[bytes]]:
         seen: set[bytes] = set()

@@ -70,13 +70,19 @@ return {value, redis.call('PTTL', KEYS[1])}
 class Ask(NamedTuple):
     """One command for one key.
 
-    words: the command as redis-py takes it; for a script what follows its SHA-1
+    words: the command; a script is named in it by its SHA-1
     again: whether it may be sent a second time where the first answer was lost
     """
 
     words: tuple[Any, ...]
     again: bool
     script: Script | None = None
+
+    @property
+    def whole(self) -> tuple[Any, ...]:
+        """The command with the script's text, for a server that has forgotten it."""
+        assert self.script is not None
+        return ("EVAL", self.script.text, *self.words[2:])
 
 
 class Layout(Protocol):
@@ -159,10 +165,12 @@ class Verbs:
         self.clock = clock
 
     def get(self, sid: str) -> Ask:
-        return Ask((1, self.layout.key(sid)), True, LOAD)
+        return Ask(("EVALSHA", LOAD.sha, 1, self.layout.key(sid)), True, LOAD)
 
     def get_and_touch(self, sid: str, ttl: float) -> Ask:
-        return Ask((1, self.layout.key(sid), self.layout.milliseconds(ttl)), True, LOAD)
+        layout = self.layout
+        words = ("EVALSHA", LOAD.sha, 1, layout.key(sid), layout.milliseconds(ttl))
+        return Ask(words, True, LOAD)
 
     def create(self, sid: str, value: bytes, ttl: float) -> Ask:
         key, milliseconds = self.layout.key(sid, "create"), self.layout.milliseconds(ttl)
@@ -171,8 +179,8 @@ class Verbs:
 
     def update(self, sid: str, value: bytes, ttl: float, version: Version) -> Ask:
         layout = self.layout
-        key = layout.key(sid, "update")
-        words = (1, key, version, value, layout.milliseconds(ttl), layout.octets)
+        key, life = layout.key(sid, "update"), layout.milliseconds(ttl)
+        words = ("EVALSHA", UPDATE.sha, 1, key, version, value, life, layout.octets)
         return Ask(words, layout.octets > 0, UPDATE)
 
     def touch(self, sid: str, ttl: float) -> Ask:
