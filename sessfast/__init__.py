@@ -13,6 +13,7 @@ from sessfast.errors import (
     SessfastError,
     SessionDestroyedError,
     SessionGoneError,
+    SessionNotLoadedError,
     SessionTooLargeError,
     StoreError,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "SessionCookie",
     "SessionDestroyedError",
     "SessionGoneError",
+    "SessionNotLoadedError",
     "SessionOptions",
     "SessionTooLargeError",
     "Store",

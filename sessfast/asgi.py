@@ -59,6 +59,7 @@ class Front(Called3):
         self.waits = not setup.never_fails
         self.looks_closer = setup.looks_closer
         self.awaits = setup.driver.waits
+        self.fetches = self.awaits and setup.options.prefetch
         self.words = setup.words
 
     def called(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -101,7 +102,7 @@ class Front(Called3):
     async def _guarded(self, receive: Receive, response: _Response) -> None:
         """Run the app with a session that was loaded where loading must be awaited."""
         try:
-            if self.awaits:
+            if self.fetches:
                 await self.driver.arun(self.rules.loading.fetch(response.session))
             await self.app(response.scope, receive, response)
         except SessfastError as error:

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from sessfast.errors import DecodeError, OptionsError, StoreError
+from sessfast.errors import DecodeError, OptionsError, SessionNotLoadedError, StoreError
 from sessfast.hotpath import take_over
 from sessfast.importing import DESTROY, GET
 
@@ -164,6 +164,11 @@ class ThreadDriver(InlineDriver):
 
     waits = True
 
+    def open(self, session: Session) -> None:
+        """Open a session on its first touch, with what the front fetched before."""
+        refuse_unloaded(self.rules)
+        InlineDriver.open(self, session)  # a compiled method has no super()
+
     async def arun(self, steps: Steps) -> Any:
         """The result of `steps`, run in a worker thread."""
         import asyncio  # here: a third of what importing sessfast would take
@@ -177,11 +182,13 @@ class AwaitDriver:
     waits = True
 
     def __init__(self, rules: Lifecycle, store: Any) -> None:
+        self.rules = rules
         self.loading = rules.loading
         self.calls = calls_of(store)
 
     def open(self, session: Session) -> None:
         """Open a session on its first touch, with what the front fetched before."""
+        refuse_unloaded(self.rules)
         if self.loading.begin(session) is not None:
             raise RuntimeError("an async store can't be called without await")
 
@@ -193,6 +200,14 @@ class AwaitDriver:
     async def arun(self, steps: Steps) -> Any:
         """The result of `steps`, awaited."""
         return await made_awaited(self.calls, steps)
+
+
+def refuse_unloaded(rules: Lifecycle) -> None:
+    """SessionNotLoadedError where the app had to load its session before it touched it."""
+    if not rules.options.prefetch:
+        raise SessionNotLoadedError(
+            "the session isn't loaded: await session.load() first, or set prefetch=True"
+        )
 
 
 def as_store_error(verb: str, error: Exception) -> StoreError:

@@ -44,6 +44,10 @@ class SessionDestroyedError(SessfastError):
     """A write after `destroy()`. `regenerate()` begins a new session."""
 
 
+class SessionNotLoadedError(SessfastError):
+    """A touch of a session that `prefetch=False` leaves to `await session.load()`."""
+
+
 class SessionTooLargeError(SessfastError):
     """The encoded session exceeds `max_session_bytes`. What is stored stays as it was."""
 

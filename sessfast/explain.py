@@ -166,6 +166,7 @@ REASONS: dict[str, Reason] = {
     ),
     "touch_after": Reason("A read extends the life again after a tenth of it.", neutral),
     "lazy": Reason("A session that nobody touches costs nothing.", neutral),
+    "prefetch": Reason("Under ASGI a session is loaded before the app asks for it.", neutral),
     "hash_ids": Reason("A store that leaks gives nobody a cookie: it holds hashes of ids.", weak),
     "derive_keys": Reason("A signature made for another cookie or use is not valid here.", weak),
     "codec": Reason("A record is bound to its key, and holds its own end.", neutral),

@@ -357,6 +357,11 @@ class Lifecycle:
             yield call
         self._end(session, state)
 
+    def load(self, session: Session) -> Steps:
+        """Open the session, if nobody has."""
+        if session._state is None:
+            yield from self.loading.open(session)
+
     def reload(self, session: Session) -> Steps:
         """Replace the data by the stored one; unsaved changes are lost."""
         state = yield from self._ready(session)

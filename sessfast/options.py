@@ -201,6 +201,8 @@ class SessionOptions:
                         has a max_age; math.inf = no end
     touch_after:        seconds after which a read extends the life again; None = idle / 10
     lazy:               a session nobody touches costs nothing: no load, no touch
+    prefetch:           ASGI loads before the app where the store must be awaited; False: the app
+                        says `await session.load()` where it wants its session
     hash_ids:           the store sees a hash of the id, so that its leak yields no cookie
     derive_keys:        the MAC key is derived from secret and cookie name
     codec:              "native", "express" or an object with the methods of codec.Codec
@@ -237,6 +239,7 @@ class SessionOptions:
     absolute: Seconds | None = None
     touch_after: Seconds | None = None
     lazy: bool = True
+    prefetch: bool = True
     hash_ids: bool = True
     derive_keys: bool = True
     codec: Any = "native"
@@ -382,8 +385,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "duplicates": ("first-valid", "first", "reject"),
 }
 FLAGS = (
-    "resave", "rolling", "save_uninitialized", "lazy", "hash_ids", "derive_keys", "strict_secret",
-    "strict_path", "clear_cookie", "resign", "read_insecure",
+    "resave", "rolling", "save_uninitialized", "lazy", "prefetch", "hash_ids", "derive_keys",
+    "strict_secret", "strict_path", "clear_cookie", "resign", "read_insecure",
 )  # fmt: skip
 
 EXPRESS_COOKIE = CookieOptions(secure=None, same_site=None)

@@ -32,6 +32,7 @@ class Rules(Protocol):
     def cookie(self, session: Session) -> SessionCookie: ...
     def regenerate(self, session: Session, keep: bool) -> Steps: ...
     def destroy(self, session: Session) -> Steps: ...
+    def load(self, session: Session) -> Steps: ...
     def reload(self, session: Session) -> Steps: ...
     def save(self, session: Session) -> Steps: ...
     def touch(self, session: Session) -> Steps: ...
@@ -308,6 +309,10 @@ class Session(RawDict):
         """Delete the session, here and in the store. Reads then find it empty."""
         return self._driver.run(self._rules.destroy(self))
 
+    def load(self) -> Any:
+        """Open the session now; the first touch does that by itself."""
+        return self._driver.run(self._rules.load(self))
+
     def reload(self) -> Any:
         """Replace the data by what the store holds. SessionGoneError if it holds nothing."""
         return self._driver.run(self._rules.reload(self))
@@ -322,7 +327,7 @@ class Session(RawDict):
 
 
 class AsyncSession(Session):
-    """The session of one ASGI request or websocket: its five methods are awaited."""
+    """The session of one ASGI request or websocket: its six methods are awaited."""
 
     __slots__ = ()
 
@@ -333,6 +338,10 @@ class AsyncSession(Session):
     async def destroy(self) -> None:
         """Delete the session, here and in the store. Reads then find it empty."""
         await self._driver.arun(self._rules.destroy(self))
+
+    async def load(self) -> None:
+        """Open the session now. Needed before the first touch where `prefetch` is off."""
+        await self._driver.arun(self._rules.load(self))
 
     async def reload(self) -> None:
         """Replace the data by what the store holds. SessionGoneError if it holds nothing."""

@@ -21,10 +21,11 @@ cdef class InlineDriver:
 
 
 cdef class ThreadDriver(InlineDriver):
-    pass
+    cpdef open(self, Session session)
 
 
 cdef class AwaitDriver:
+    cdef public Lifecycle rules
     cdef public Loading loading
     cdef public dict calls
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from sessfast import AsyncSession, HeadersSentError, StoreError
+from sessfast import AsyncSession, HeadersSentError, MemoryStore, SessionNotLoadedError, StoreError
 from sessfast.asgi import SessionMiddleware
+from sessfast.drivers import Awaited
 from sessfast.testing import FakeClock, FaultyStore, seed
-from tests.fronts.clients import SECRET, AsgiClient, no_new
+from tests.fronts.clients import CLIENTS, SECRET, AsgiClient, io, no_new
 from tests.fronts.spy import SpyStore
 
 
@@ -369,3 +370,55 @@ def test_a_failure_after_the_headers_is_raised_to_the_server() -> None:
 
     with pytest.raises(StoreError):
         asyncio.run(serve(wrapped(app, store=store), scope_of()))
+
+
+@pytest.mark.parametrize("kind", ["awaited", "blocking"])
+def test_without_prefetch_a_session_is_loaded_by_the_app(kind: str) -> None:
+    """A touch before that says what to do; what is awaited anyway loads by itself."""
+    slow: Any = Slow(FakeClock())
+    here = AsgiClient(store=Awaited(MemoryStore()) if kind == "awaited" else slow, prefetch=False)
+
+    async def begin(session: Any) -> None:
+        await session.load()
+        session["a"] = 1
+
+    async def touch_it(session: Any) -> None:
+        with pytest.raises(SessionNotLoadedError, match=r"await session.load\(\) first"):
+            session.get("a")
+
+    async def read(session: Any) -> None:
+        await session.load()
+        assert session["a"] == 1
+
+    async def destroy(session: Any) -> None:
+        await session.destroy()
+
+    cookie = here.request(begin).cookie
+    here.request(touch_it, cookie=cookie)
+    assert here.reasons == ("untouched", "unchanged")
+    here.request(read, cookie=cookie)
+    assert here.reasons == ("loaded", "unchanged")
+    assert "Max-Age=0" in str(here.request(destroy, cookie=cookie).set_cookie)
+    here.request(read_nothing, cookie=cookie)
+    assert here.reasons[0] == "unknown-id"
+
+
+async def read_nothing(session: Any) -> None:
+    await session.load()
+    assert session.get("a") is None
+
+
+class Slow(SpyStore):
+    blocking = True
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_loading_what_is_loaded_does_nothing(client: Any) -> None:
+    here = client()
+
+    async def load(session: Any) -> None:
+        session["a"] = 1
+        await io(session.load())
+        assert session["a"] == 1
+
+    assert here.request(load).cookie
