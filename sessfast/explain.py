@@ -151,6 +151,7 @@ REASONS: dict[str, Reason] = {
         "Visitors the app keeps nothing about fill no store and get no cookie.", weak
     ),
     "unset": Reason("Setting the session to None leaves the record alone.", neutral),
+    "emptied": Reason("A session without data stays a session, and keeps its id.", neutral),
     "on_conflict": Reason(
         "Two requests at once both keep their change; the last one may undo the first.",
         words(last="weaker"),

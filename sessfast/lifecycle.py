@@ -70,6 +70,7 @@ class Lifecycle:
         )
         self.dumps, self.same = codec.dumps, codec.same
         self.resave, self.keeps_cookie = options.resave, codec.keeps_cookie
+        self.ends_emptied = options.emptied == "destroy"
         self.table = DecisionTable(options.save_uninitialized, options.rolling, codec.keeps_cookie)
         self.lifetimes = Lifetimes(policy, codec, clock)
         self.saving = Saving(options, policy, codec, self.lifetimes)
@@ -151,6 +152,9 @@ class Lifecycle:
             if modified:
                 raise state.degraded
             return None
+        if self.ends_emptied and text is not None and self._is_emptied(session, state):
+            state.clears, state.sent = True, Sent.CLEARED
+            return self._destruction(state)
         state.fresh = fresh = state.cookie_sid is None or state.cookie_sid != state.sid
         state.persistent = self.lifetimes.is_persistent(session, state)
         save, touch, state.wanted, state.sent = self.table.decide(
@@ -234,6 +238,15 @@ class Lifecycle:
             state.changed = session._size() > 0
         state.written = False
         return text
+
+    def _is_emptied(self, session: Session, state: State) -> bool:
+        """Whether the app took all data out of a session, so that it is over.
+
+        One that was empty when it came is left alone. Data from an old cookie is nowhere else.
+        """
+        if session._size():
+            return False
+        return state.changed or state.rotated or state.imported or state.saved_text is not None
 
     def _is_saved(self, state: State, text: bytes | None) -> bool:
         """Whether exactly this data is known to be in the store."""

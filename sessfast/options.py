@@ -193,6 +193,8 @@ class SessionOptions:
     rolling:            send the cookie with every response of a stored session
     save_uninitialized: store a session nobody wrote to
     unset:              "destroy" or "keep" the record when the app sets the session to None
+    emptied:            "destroy" the record, and remove the cookie, when the app has taken all
+                        data out of a session; "keep" stores it as an empty one
     on_conflict:        "merge" our changed keys over theirs, "reject" (409) or "last" write wins
     on_outage:          "raise" (503), "anonymous" (an empty session that can't be written) or
                         "stale" (the last copy this process saw, up to `stale_for` seconds old)
@@ -232,6 +234,7 @@ class SessionOptions:
     rolling: bool = False
     save_uninitialized: bool = False
     unset: Literal["keep", "destroy"] = "keep"
+    emptied: Literal["keep", "destroy"] = "keep"
     on_conflict: Literal["merge", "reject", "last"] = "merge"
     on_outage: Literal["raise", "anonymous", "stale"] = "raise"
     stale_for: Seconds = 300
@@ -379,6 +382,7 @@ class SessionOptions:
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "unset": ("keep", "destroy"),
+    "emptied": ("keep", "destroy"),
     "on_conflict": ("merge", "reject", "last"),
     "on_outage": ("raise", "anonymous", "stale"),
     "cache_headers": ("no-store", "private", "off"),

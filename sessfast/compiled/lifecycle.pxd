@@ -16,7 +16,7 @@ cdef class Lifecycle:
     cdef public Saving saving
     cdef public Loading loading
     cdef public DecisionTable table
-    cdef public bint eager, keeps_cookie, resave
+    cdef public bint eager, ends_emptied, keeps_cookie, resave
 
     cpdef identify(self, Session session)
     cpdef cookie(self, Session session)
@@ -30,6 +30,7 @@ cdef class Lifecycle:
     cpdef _outcome(self, Session session, State state, bint late)
     cpdef bint _delivers(self, Session session, State state, bint late)
     cpdef _compare(self, Session session, State state)
+    cpdef bint _is_emptied(self, Session session, State state)
     cpdef bint _is_saved(self, State state, text)
     cpdef bint _undeliverable(self, Session session, State state)
     cpdef _send(self, Session session, State state)

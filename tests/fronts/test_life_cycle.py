@@ -100,6 +100,14 @@ CASES: list[tuple[str, bool, Handler, list[str], str | None, tuple[str, str]]] =
 ]  # fmt: skip
 
 
+EMPTIED: list[tuple[str, bool, Handler, list[str], str | None, tuple[str, str]]] = [
+    ("cleared", True, clear, ["get", "destroy"], "cleared", ("loaded", "cleared")),
+    ("read", True, read, ["get"], NO, ("loaded", "unchanged")),
+    ("never had any", False, write_and_take_back, [], NO, ("no-cookie", "uninitialized")),
+    ("destroyed", True, destroy, ["get", "destroy"], "cleared", ("loaded", "cleared")),
+]
+
+
 async def begin(session: Any) -> None:
     session.update({"a": 1, "list": [1], "user": "bób"})
 
@@ -126,11 +134,15 @@ def contents(here: Any, cookie: str | None) -> dict[str, Any] | None:
     return found[0]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
-def test_what_a_request_costs_and_sends(client: Any, case: Any) -> None:
+@pytest.mark.parametrize(
+    ("case", "emptied"),
+    [*((case, "keep") for case in CASES), *((case, "destroy") for case in EMPTIED)],
+    ids=[case[0] for case in CASES] + [f"destroy the emptied: {case[0]}" for case in EMPTIED],
+)
+def test_what_a_request_costs_and_sends(client: Any, case: Any, emptied: str) -> None:
     """Each kind of use makes exactly these store calls, this cookie, these two reasons."""
     _, known, handler, calls, cookie, reasons = case
-    here, store, known_cookie = started(client)
+    here, store, known_cookie = started(client, emptied=emptied)
     reply = here.request(handler, cookie=known_cookie if known else None)
 
     assert calls == store.calls
