@@ -271,6 +271,10 @@ class Lifecycle:
         sid = self.saving.identify(session, state)
         if self.lifetimes.is_plain(state):
             header = self.policy.plain_cookie(sid, session._secure)
+        elif self.lifetimes.is_dated(state):
+            now = self.clock()
+            end = self.lifetimes.cookie_end(state, now)
+            header = self.policy.dated_cookie(sid, end, session._secure, now)
         else:
             header = self._dated_cookie(session, state, sid)
         if header is None:

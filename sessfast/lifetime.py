@@ -37,6 +37,7 @@ class Lifetimes:
         self.static_ttl = policy.lifetime(policy.max_age)
         self.static_span = policy.absolute_span(policy.max_age)
         self.static_persistent = policy.max_age is not None
+        self.static_max_age = policy.max_age or 0.0
         # whether a cookie with nothing of its own has no end, so that all are alike
         self.is_endless = self.is_static and policy.max_age is None
         # a record that has more than this left is not touched, whatever else holds
@@ -47,6 +48,17 @@ class Lifetimes:
     def is_plain(self, state: State) -> bool:
         """Whether the session's cookie is what the options say, and has no end."""
         return self.is_endless and self._is_like_all(state)
+
+    def is_dated(self, state: State) -> bool:
+        """Whether the session's cookie is what the options say, and has an end."""
+        return self.static_persistent and self._is_like_all(state)
+
+    def cookie_end(self, state: State, now: float) -> float:
+        """When such a cookie ends: with its record, and no later than the session."""
+        end: float = now + self.static_max_age
+        if state.expires is not None and state.stored:
+            end = state.expires
+        return min(end, state.ends)
 
     def _is_like_all(self, state: State) -> bool:
         """Whether the session's lifetime is what the options say, with nothing of its own."""

@@ -68,6 +68,8 @@ class Policy:
         # the Set-Cookie value behind name and value; None where it must not travel
         self.plain_attributes: tuple[Mapping[str, Any], ...] = ()
         self.plain_ends: tuple[str | None, ...] = ()
+        # (second of the end, max_age, the same behind it), of the dated cookie that was sent last
+        self.dated_ends = [(0, -1, ""), (0, -1, "")]
         self.plain_start = serialize(options.name, "s:", path=None, http_only=False)
         if self.static_cookie is not None:
             endless = {"original_max_age": None, "expires": None}
@@ -184,9 +186,26 @@ class Policy:
     def plain_cookie(self, sid: str, secure: bool) -> str | None:
         """`set_cookie` for a cookie that is what the options say, and has no end."""
         end = self.plain_ends[secure]
-        if end is None:
+        return None if end is None else self._stamped(sid, end)
+
+    def dated_cookie(self, sid: str, expires: float, secure: bool, now: float) -> str | None:
+        """`set_cookie` for a cookie that is what the options say, but for its end.
+
+        All that are sent in a second are alike: what follows the value is made once for them.
+        """
+        if self.plain_ends[secure] is None:
             return None
-        header = self.keyring.stamped(self.plain_start, sid, end)
+        second, max_age = math.floor(expires), whole_age(expires, now)
+        known = self.dated_ends[secure]
+        if known[0] != second or known[1] != max_age:
+            texts = self._texts(self.plain_attributes[secure], secure)
+            end = serialize("x", "", expires=second, max_age=max_age, **texts)[2:]
+            self.dated_ends[secure] = known = (second, max_age, end)
+        return self._stamped(sid, known[2])
+
+    def _stamped(self, sid: str, end: str) -> str:
+        """The Set-Cookie value of a signed id, whose attributes are `end`."""
+        header: str | None = self.keyring.stamped(self.plain_start, sid, end)
         if header is None:  # an id of the app's own making
             value = "s:" + self.keyring.sign(sid)
             return serialize(self.name, value, path=None, http_only=False) + end
@@ -211,7 +230,7 @@ class Policy:
             return serialize(self.name, value, **self._texts(attributes, secure))
         max_age = None
         if not self.is_express:
-            max_age = max(0, min(MAX_LIFETIME, round(expires - now)))
+            max_age = whole_age(expires, now)
         texts = self._texts(attributes, secure)
         return serialize(self.name, value, expires=expires, max_age=max_age, **texts)
 
@@ -241,6 +260,11 @@ class Policy:
 def faults_of(cookie: CookieOptions, secure_preset: bool) -> tuple[str, ...]:
     """The faults of attributes that a callable gave: found before anything is stored."""
     return tuple(cookie.faults(secure_preset))
+
+
+def whole_age(expires: float, now: float) -> int:
+    """The Max-Age of a cookie that ends at `expires`."""
+    return max(0, min(MAX_LIFETIME, round(expires - now)))
 
 
 def attributes_of(cookie: CookieOptions, secure: bool) -> dict[str, Any]:

@@ -10,9 +10,12 @@ cdef class Lifetimes:
     cdef public Policy policy
     cdef public object codec, clock
     cdef public bint is_endless, is_static, static_persistent
-    cdef public double plenty, static_span, static_ttl
+    cdef public double plenty, static_max_age, static_span, static_ttl
 
     cpdef bint is_plain(self, State state)
+    cpdef bint is_dated(self, State state)
+    @cython.locals(end=double)
+    cpdef double cookie_end(self, State state, double now)
     cpdef bint _is_like_all(self, State state)
     @cython.locals(stored=double, today=double, span=double)
     cpdef keep(self, State state, Meta meta)
