@@ -14,17 +14,20 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
+from xml.etree import ElementTree
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 VENVS = ROOT / ".venvs"
 REQUIREMENTS = Path(__file__).parent / "requirements"
+PLUGINS = Path(__file__).parent / "own"
 NEEDS = ["msgspec", "werkzeug", "itsdangerous"]  # sessfast's own
 PATIENCE = 60.0  # seconds
 
@@ -187,12 +190,80 @@ def python_of(name: str) -> Path:
                 command, capture_output=True, text=True, check=False, env=surroundings()
             )
             if run.returncode:
-                why = f"no environment for {name}: {(run.stderr or run.stdout).strip()[-300:]}"
-                if os.environ.get("SESSFAST_REQUIRE_ALL") == "1":
-                    pytest.fail(why)
-                pytest.skip(why)
+                unavailable(
+                    f"no environment for {name}: {(run.stderr or run.stdout).strip()[-300:]}"
+                )
         stamp.write_text(digest)
     return python
+
+
+@functools.cache
+def sources_of(name: str, package: str) -> Path:
+    """The folder of a package's source distribution, of the version that its environment has.
+
+    What a wheel leaves out is in it: the package's own tests.
+    """
+    python = python_of(name)
+    asked = [str(python), "-c", f"import importlib.metadata as m; print(m.version({package!r}))"]
+    version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    folder = ROOT / "build" / "frameworks" / "sources"
+    place = folder / f"{package}-{version}"
+    if not place.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        download = [
+            str(python), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
+            "--disable-pip-version-check", "--dest", str(folder), f"{package}=={version}",
+        ]  # fmt: skip
+        subprocess.run(download, check=False, env=surroundings(), capture_output=True)
+        found = [*folder.glob(f"*{version}.tar.gz")]
+        stem = package.lower().replace("-", "_")
+        archives = [each for each in found if each.name.lower().replace("-", "_").startswith(stem)]
+        if not archives:
+            unavailable(f"no source distribution of {package} {version} could be had")
+        with tarfile.open(archives[0]) as archive:
+            archive.extractall(folder, filter="data")
+        unpacked = folder / archives[0].name.removesuffix(".tar.gz")
+        if unpacked != place:
+            unpacked.rename(place)
+    return place
+
+
+def outcomes(name: str, command: list[str], folder: Path, **variables: str) -> dict[str, str]:
+    """What became of each test that pytest ran in an environment: its id, "passed" and so on.
+
+    command: arguments of pytest; `-p NAME` for a plugin in own/
+    """
+    report = ROOT / "build" / "frameworks" / f"own-{name}-{os.getpid()}.xml"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    whole = [
+        str(python_of(name)), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore",
+        "-c", os.devnull, f"--rootdir={folder}", f"--junitxml={report}", *command,
+    ]  # fmt: skip
+    # plugins have names of their own: the package's tests are called `tests`, too
+    path = os.pathsep.join(map(str, (folder, PLUGINS, ROOT)))
+    run = subprocess.run(
+        whole,
+        cwd=folder,
+        env={**surroundings(), **variables, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert report.exists(), run.stdout[-3000:] + run.stderr[-3000:]
+    found = {}
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        bad = [child.tag for child in case if child.tag in {"failure", "error", "skipped"}]
+        found[f"{case.get('classname')}::{case.get('name')}"] = bad[0] if bad else "passed"
+    assert found, run.stdout[-3000:]
+    return found
+
+
+def unavailable(why: str) -> NoReturn:
+    """Skip a person's run; fail where everything must run."""
+    if os.environ.get("SESSFAST_REQUIRE_ALL") == "1":
+        pytest.fail(why)
+    pytest.skip(why)
 
 
 def unquoted(value: str) -> str:

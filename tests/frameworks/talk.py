@@ -61,7 +61,7 @@ def wsgi_call(app: Any, request: Request) -> Response:
     finally:
         if hasattr(chunks, "close"):
             chunks.close()
-    return {"status": started[0], "headers": started[1], "body": content.decode("latin-1")}
+    return {"status": started[0], "headers": started[1], "body": content.decode(errors="replace")}
 
 
 async def asgi_call(app: Any, request: Request) -> Response:
@@ -107,7 +107,8 @@ async def asgi_call(app: Any, request: Request) -> Response:
             ]
         elif kind == "websocket.close":
             answer["status"] = answer["status"] or 403
-        answer["body"] += message.get("body", b"").decode("latin-1") + (message.get("text") or "")
+        answer["body"] += message.get("body", b"").decode(errors="replace")
+        answer["body"] += message.get("text") or ""
 
     await app(scope, receive, send)
     return answer

@@ -17,7 +17,9 @@ from tests.frameworks.incumbents import ROOT, python_of, surroundings
 from tests.servers import HOST, free_port
 
 FOLDER = ROOT / "examples"
-EXAMPLES: dict[str, str] = {  # file -> environment of requirements/
+EXAMPLES = {  # file -> environment of requirements/
+    "starlette_app.py": "starlette",
+    "fastapi_app.py": "starlette",
 }
 PATIENCE = 30.0  # seconds
 
