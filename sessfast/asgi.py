@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio.coroutines
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import Any, Unpack
 
 from sessfast.errors import SessfastError
 from sessfast.hotpath import take_over
+from sessfast.keywords import Keywords
 from sessfast.options import SessionOptions
 from sessfast.records import RequestFacts, Sent
 
@@ -132,9 +133,9 @@ class SessionMiddleware(Front):
         *,
         scope_key: str = SCOPE_KEY,
         clock: Callable[[], float] | None = None,
-        **keywords: Any,
+        **keywords: Unpack[Keywords],
     ) -> None:
-        super().__init__(app, Setup(options, keywords, True, clock), scope_key)
+        super().__init__(app, Setup(options, dict(keywords), True, clock), scope_key)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         return self.called(scope, receive, send)

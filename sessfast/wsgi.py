@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Unpack
 
 from sessfast.errors import SessfastError
 from sessfast.hotpath import take_over
+from sessfast.keywords import Keywords
 from sessfast.options import SessionOptions
 from sessfast.records import RequestFacts, Sent
 
@@ -53,11 +54,11 @@ class SessionMiddleware(Called2):
         *,
         environ_key: str = ENVIRON_KEY,
         clock: Callable[[], float] | None = None,
-        **keywords: Any,
+        **keywords: Unpack[Keywords],
     ) -> None:
         self.app = app
         self.environ_key = environ_key
-        self.setup = Setup(options, keywords, False, clock)
+        self.setup = Setup(options, dict(keywords), False, clock)
         self.rules, self.driver = self.setup.rules, self.setup.driver
         self.session_kind = self.session_class
         self.looks_closer = self.setup.looks_closer

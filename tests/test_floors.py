@@ -25,7 +25,7 @@ FLOORS = {
     "records": 0, "errors": 0,
     "called": 1, "hotpath": 1, "rawdict": 1,
     "codec": RULES, "decision": RULES, "express_record": RULES, "express_text": RULES,
-    "importing": RULES,
+    "importing": RULES, "keywords": RULES,
     "lifecycle": RULES, "lifetime": RULES, "loading": RULES, "meta": RULES, "native_record": RULES,
     "options": RULES,
     "policy": RULES, "saving": RULES, "session": RULES, "session_cookie": RULES,

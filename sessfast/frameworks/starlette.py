@@ -7,14 +7,15 @@ session is on the server, and who comes with one of Starlette's cookies keeps wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Unpack
 
 from sessfast.asgi import App, Front
 from sessfast.asgi import SessionMiddleware as Middleware
 from sessfast.errors import OptionsError
 from sessfast.frameworks.starlette_cookie import CookieSetup, DropInSetup
 from sessfast.front import OPTION_NAMES, options_from, unknown_option
+from sessfast.keywords import Keywords
 from sessfast.legacy.starlette import MAX_AGE, StarletteCookies
 from sessfast.options import GENKEY, SessionOptions, as_list
 from sessfast.session import AsyncSession
@@ -59,10 +60,11 @@ class SessionMiddleware(Middleware):
     secret_key: also a list; the first signs, all verify
     session_cookie, max_age, path, same_site, https_only, domain, partitioned: as in Starlette. With
                 a store, https_only=False is secure="auto": Secure on https alone
-    store:      a store or its URL; None: the session is in the signed cookie
-    legacy, until: whose cookies are taken over; Starlette's of this secret, unless told otherwise
-    options:    others of sessfast.SessionOptions; they need a store, but for `observer`,
-                `cache_headers`, `proxy` and the limits of the Cookie header
+    keywords:   options of sessfast.SessionOptions, among them
+                store: a store or its URL; None: the session is in the signed cookie
+                legacy, until: whose cookies are taken over; Starlette's of this secret, unless
+                told otherwise. Without a store there are but `observer`, `cache_headers`, `proxy`
+                and the limits of the Cookie header
     OptionsError for what can't work, with the fix.
     """
 
@@ -79,16 +81,14 @@ class SessionMiddleware(Middleware):
         https_only: bool = False,
         domain: str | None = None,
         partitioned: bool = False,
-        *more: Any,  # none: mypy wants it, to take the class for a factory of Starlette's
-        store: Any = None,
-        legacy: Sequence[Any] | None = None,
-        until: Any = None,
+        *,
         clock: Callable[[], float] | None = None,
-        **options: Any,
+        **keywords: Unpack[Keywords],
     ) -> None:
-        if more:
-            raise TypeError("SessionMiddleware takes 9 arguments by their place: name the others")
         secrets = [each if isinstance(each, bytes) else str(each) for each in as_list(secret_key)]
+        options: dict[str, Any] = dict(keywords)
+        store, legacy = options.pop("store", None), options.pop("legacy", None)
+        until = options.pop("until", None)
         faults = faults_of(secret_key, secrets, store, legacy, options)
         if faults:
             raise OptionsError(faults)

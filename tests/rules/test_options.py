@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from sessfast import CookieOptions, OptionsError, SessionOptions
+from sessfast.keywords import Keywords
 from sessfast.options import EXPRESS, epoch, is_weak, seconds
 
 SECRET = "a secret of the tests, 32 bytes or more: Zx81-qL0"
@@ -162,3 +164,9 @@ def test_seconds_and_epochs() -> None:
     assert epoch(datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)) == 1_700_000_000.0
     with pytest.raises(TypeError):
         seconds(True)
+
+
+def test_the_typed_keywords_are_the_options() -> None:
+    """So that a type checker knows what the middlewares take."""
+    fields = {field.name: field.type for field in dataclasses.fields(SessionOptions)}
+    assert fields == {name: hint.__forward_arg__ for name, hint in Keywords.__annotations__.items()}
