@@ -15,7 +15,7 @@ from sessfast.importing import DESTROY, GET
 
 from .lifecycle import Lifecycle
 from .session import Session
-from .state import Steps
+from .state import Call, Steps
 
 VERBS = ("get", "create", "update", "touch", "destroy")
 Calls = dict[str, Callable[..., Any]]  # a store's five verbs by name
@@ -139,7 +139,11 @@ class InlineDriver:
             if not rules.opens_to_commit(session, unset):
                 return
             self.open(session)
-        call = rules.settle(session, unset, late)
+        self.write(session, rules.settle(session, unset, late))
+        rules.finish(session, late)
+
+    def write(self, session: Session, call: Call | None) -> None:
+        """Make the calls of a write: `Saving.made` without its generator."""
         while call is not None:
             verb, arguments = call
             try:
@@ -148,7 +152,6 @@ class InlineDriver:
                 self.saving.fail(session, verb, as_store_error(verb, error))
                 break
             call = self.saving.feed(session, verb, reply)
-        rules.finish(session, late)
 
     def run(self, steps: Steps) -> Any:
         """The result of `steps`, made at once."""

@@ -65,6 +65,8 @@ class Setup:
     looks_closer: whether path, proxy headers or the store's readiness matter at all
     """
 
+    imports_class = Imports  # for who names sessions in another way
+
     def __init__(
         self,
         given: SessionOptions | None,
@@ -81,7 +83,9 @@ class Setup:
         imports = None
         if options.legacy:
             readers, until = readers_of(options.legacy, options.secrets), last_moment(options.until)
-            imports = Imports(readers, until, self.policy, codec, clock, listener)
+            imports = self.imports_class(
+                readers, until, self.policy, codec, clock, listener
+            )
         self.rules = Lifecycle(options, self.policy, codec, clock, listener, imports)
         choose = async_driver if asynchronous else sync_driver
         self.driver: Any = choose(self.rules, self.store)

@@ -149,12 +149,7 @@ class Imports:
         now = self.clock()
         if now >= self.until:
             return
-        header = cookies if isinstance(cookies, str) else gathered(cookies)
-        policy = self.policy
-        for skip in range(search.candidates):
-            value = find(header, policy.name, skip, policy.max_bytes, policy.max_pairs)
-            if not value or value.startswith("s:"):
-                continue
+        for value in self.values(cookies, search.candidates):
             for reader in self.readers:
                 try:
                     if hasattr(reader, "read"):
@@ -168,14 +163,23 @@ class Imports:
                 else:
                     yield offer
 
+    def values(self, cookies: Any, candidates: int) -> Iterator[str]:
+        """The cookies of our name that are none of ours."""
+        header = cookies if isinstance(cookies, str) else gathered(cookies)
+        policy = self.policy
+        for skip in range(candidates):
+            value = find(header, policy.name, skip, policy.max_bytes, policy.max_pairs)
+            if value and not value.startswith("s:"):
+                yield value
+
     def bring(self, old: OldKey) -> Steps:
         """Bring a record over into our store: what `get` gives for it there, None for nothing.
 
         The old one is deleted then: a session that was destroyed must not come back from it.
         """
         data = yield GET, (old.reader, old.key)
-        if data is None:
-            return None
+        if data is None:  # or another request has brought it over since we asked for ours
+            return (yield "get", (old.alias,))
         try:
             if isinstance(data, DecodeError):
                 raise data
@@ -184,7 +188,7 @@ class Imports:
             old.refusals.append((old.reader, reason_of(error)))
             return None
         now = self.clock()
-        meta, ttl = self._begun(now)
+        meta, ttl = self.begun(data, now)
         blob = self.codec.encode(old.alias, data, text, meta)
         version = yield "create", (old.alias, blob, ttl)
         if version is EXISTS:  # another request was faster
@@ -196,8 +200,11 @@ class Imports:
                 tell("outage", {"verb": error.verb, "reason": error.reason})
         return blob, version, now + ttl
 
-    def _begun(self, now: float) -> tuple[Meta, float]:
-        """The meta of a session that is brought over, and the seconds that its record lives."""
+    def begun(self, data: dict[str, Any], now: float) -> tuple[Meta, float]:
+        """The meta of a session that is brought over, and the seconds that its record lives.
+
+        data: what it holds; not looked at here, for no two libraries keep a lifetime in it alike
+        """
         policy = self.policy
         options = policy.static_cookie or CookieOptions()
         cookie: Mapping[str, Any] = {}

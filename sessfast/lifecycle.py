@@ -400,7 +400,23 @@ class Lifecycle:
 
     def save(self, session: Session) -> Steps:
         """Store the session now. Unchanged data is not written again, its life is extended."""
-        state = yield from self._ready(session)
+        if session._state is None:
+            yield from self.loading.open(session)
+        call = self.begin_save(session)
+        yield from self.saving.made(session, call)
+        if session._opened().gone and call is not None and call[0] != "touch":
+            raise SessionGoneError("the session was destroyed, rotated or has expired meanwhile")
+
+    def begin_save(self, session: Session) -> Call | None:
+        """Begin to save an open session: its first store call, or None.
+
+        Feed the replies to `saving`; `state.gone` then tells whether the session is.
+        """
+        state = session._state
+        assert state is not None
+        if state.degraded is not None:
+            raise state.degraded
+        state.active = True
         if state.destroyed or state.gone:
             raise SessionGoneError("this session was destroyed, rotated or has expired")
         if state.read is SUPERSEDED and not state.rotated:
@@ -411,13 +427,8 @@ class Lifecycle:
             raise HeadersSentError("a new session needs a cookie, and the headers have left")
         cookie_changed = state.cookie is not None and state.cookie.changed
         if state.stored and self._is_saved(state, text) and not cookie_changed:
-            yield from self.saving.made(session, self.saving.touch(session, state, True))
-        else:
-            yield from self.saving.made(session, self.saving.save(session, state, text))
-            if state.gone:
-                raise SessionGoneError(
-                    "the session was destroyed, rotated or has expired meanwhile"
-                )
+            return self.saving.touch(session, state, True)
+        return self.saving.save(session, state, text)
 
     def touch(self, session: Session) -> Steps:
         """Start the countdown again, in the cookie object and in the store."""

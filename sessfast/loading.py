@@ -115,7 +115,7 @@ class Loading:
         if sid is None:
             read = refused or VERDICTS[claimed[0]]
             if self.imports is not None and claimed[3]:
-                return self._seek(session, self.imports.search(cookies, read, claimed[3]))
+                return self.seek(session, self.imports.search(cookies, read, claimed[3]))
             self._be_new(session, read, claimed[3])
             return None
         if claimed[4] is None:
@@ -187,9 +187,9 @@ class Loading:
             return (*claimed[:4], old)
         if read is not Read.UNKNOWN_ID:
             origin.read = read
-        return self._seek(session, origin)
+        return self.seek(session, origin)
 
-    def _seek(self, session: Session, search: Search) -> Claimed | None:
+    def seek(self, session: Session, search: Search) -> Claimed | None:
         """Take what the readers of old cookies believe: data at once, a record to be loaded."""
         assert self.imports is not None
         for reader, data, name in search.offers:

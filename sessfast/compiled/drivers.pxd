@@ -16,8 +16,9 @@ cdef class InlineDriver:
     @cython.locals(loading=Loading)
     cpdef _get_or_bring(self, key)
     cpdef open(self, Session session)
-    @cython.locals(rules=Lifecycle, call=tuple)
+    @cython.locals(rules=Lifecycle)
     cpdef commit(self, Session session, bint unset, bint late)
+    cpdef write(self, Session session, tuple call)
 
 
 cdef class ThreadDriver(InlineDriver):

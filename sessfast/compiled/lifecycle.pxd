@@ -40,3 +40,5 @@ cdef class Lifecycle:
     cpdef _unset(self, State state)
     cpdef _destruction(self, State state)
     cpdef _end(self, Session session, State state)
+    @cython.locals(state=State)
+    cpdef begin_save(self, Session session)

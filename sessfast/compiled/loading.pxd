@@ -23,6 +23,6 @@ cdef class Loading:
     cpdef _be_new(self, Session session, read, int candidates, degraded=*)
     cpdef _pass(self, Session session, tuple claimed, read)
     @cython.locals(state=State)
-    cpdef _seek(self, Session session, search)
+    cpdef seek(self, Session session, search)
     cpdef _mark(self, State state, search)
     cpdef fail(self, Session session, tuple claimed, error)

@@ -44,6 +44,7 @@ class Records:
         self.kept: dict[str, Any] = {"1": {"user": "ann", "list": [1]}}
         self.kept["2"] = DecodeError("a pickle")
         self.down = self.keeps = False
+        self.before: Any = None
         self.meanwhile: Any = None
 
     def key(self, value: str, now: float) -> str:
@@ -54,6 +55,9 @@ class Records:
     def get(self, key: str) -> Any:
         if self.down:
             raise ConnectionError(key)
+        if self.before:
+            before, self.before = self.before, None
+            before()
         found = self.kept.get(key)
         if isinstance(found, DecodeError):
             raise found
@@ -210,14 +214,18 @@ def test_requests_side_by_side_share_the_session_that_was_brought_over(client: A
     assert store.length() == 1
 
 
-def test_the_faster_of_two_imports_wins_and_both_changes_are_kept(client: Any) -> None:
+@pytest.mark.parametrize("moment", ["before", "meanwhile"])
+def test_the_faster_of_two_imports_wins_and_both_changes_are_kept(
+    client: Any, moment: str
+) -> None:
+    """Whether the other deletes the old record before we read it, or after."""
     here, reader, _ = started(client)
     other = client(here.clock, legacy=[reader], until=math.inf, store=here.middleware.setup.store)
 
     async def mark(session: Any) -> None:
         session["mark"] = True
 
-    reader.meanwhile = lambda: other.request(mark, cookie="connect.sid=record.1")
+    setattr(reader, moment, lambda: other.request(mark, cookie="connect.sid=record.1"))
     cookie = here.request(count, cookie="connect.sid=record.1").cookie
     assert data_of(here, cookie) == {"user": "ann", "list": [1], "mark": True, "count": 1}
 
