@@ -18,6 +18,10 @@ from bench.test_middlewares import MOST, warmed
 PAIRS = (
     ("starlette_cookie", "starlette_replaced"),
     ("starlette_cookie", "starlette_stored"),
+    ("django_db", "django_engine"),
+    ("django_cache", "django_engine"),
+    ("django_db", "django_replaced"),
+    ("django_cache", "django_replaced"),
 )
 WHO = ("incumbent", "bare", "replacement")
 MINUS = {"incumbent": "bare", "replacement": "bare"}
@@ -28,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     quick = metafunc.config.getoption("--bench-quick")
     sizes = [size for size in SIZES if size == "small" or not quick]
     rows = [
-        pytest.param(pair, size, column, who, id=f"{pair[1]}, {size}, {column}, {who}")
+        pytest.param(pair, size, column, who, id=f"{pair}, {size}, {column}, {who}")
         for pair in PAIRS
         for size in sizes
         for column in COLUMNS
@@ -61,7 +65,7 @@ def test_replacement(
         benchmark.extra_info.update(
             incumbent=theirs.NAME, version=theirs.VERSION, leaves_out=ours.LEAVES_OUT
         )
-        name = f"{ours.NAME}, {size}, {column}"
+        name = f"{ours.NAME} for {theirs.NAME}, {size}, {column}"
         contest("replacements", name, who, partial(runners, pair, size, column), MINUS)
     except MissingError as error:
         missing = str(error)

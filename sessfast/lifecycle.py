@@ -20,12 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sessfast.codec import Codec
-from sessfast.errors import (
-    DecodeError,
-    HeadersSentError,
-    SessionGoneError,
-    StoreError,
-)
+from sessfast.errors import DecodeError, HeadersSentError, SessionGoneError, StoreError
 from sessfast.hotpath import take_over
 from sessfast.importing import Imports
 from sessfast.options import SessionOptions

@@ -32,8 +32,8 @@ import asyncio, faulthandler, gc, importlib, json, logging, os, pkgutil, signal,
 import warnings
 
 APART = (
-    "sessfast.demo", "sessfast.ops", "sessfast.stores.lmdb", "sessfast.stores.postgres",
-    "sessfast.stores.redis",
+    "sessfast.demo", "sessfast.frameworks", "sessfast.ops", "sessfast.stores.lmdb",
+    "sessfast.stores.postgres", "sessfast.stores.redis",
 )
 CLOCKS = {
     "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns",

@@ -24,6 +24,7 @@ from bench.race import clock
 from bench.requests import Action, Call, environ
 
 NEEDS = {"wsgi.input": BytesIO()}
+OURS = "sessfast.frameworks.django"
 
 
 def set_up() -> None:
@@ -34,7 +35,14 @@ def set_up() -> None:
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "OPTIONS": {"MAX_ENTRIES": 1_000_000},
     }
-    settings.configure(SECRET_KEY=SECRET, CACHES={"default": cache}, USE_TZ=True)
+    settings.configure(
+        SECRET_KEY=SECRET,
+        CACHES={"default": cache},
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        INSTALLED_APPS=["django.contrib.sessions"],
+        SESSION_ENGINE=OURS,
+        USE_TZ=True,
+    )
     django.setup(set_prefix=False)
 
 
@@ -49,11 +57,11 @@ def view(action: Action | None) -> Any:
     return show
 
 
-def django_app(action: Action | None, engine: str) -> Any:
-    """The middleware around a view. engine: last part of a module of Django's backends."""
-    middleware = SessionMiddleware(view(action))
-    backend = import_module(f"django.contrib.sessions.backends.{engine}")
-    middleware.SessionStore = backend.SessionStore
+def django_app(action: Action | None, engine: str, kind: Any = SessionMiddleware) -> Any:
+    """The middleware around a view. engine: last part of a module of Django's backends, or ours."""
+    middleware = kind(view(action))
+    place = engine if engine == OURS else f"django.contrib.sessions.backends.{engine}"
+    middleware.SessionStore = import_module(place).SessionStore
     return middleware
 
 

@@ -20,6 +20,7 @@ FOLDER = ROOT / "examples"
 EXAMPLES = {  # file -> environment of requirements/
     "starlette_app.py": "starlette",
     "fastapi_app.py": "starlette",
+    "django_app.py": "django",
 }
 PATIENCE = 30.0  # seconds
 
