@@ -93,7 +93,7 @@ class CookieOptions:
                 serialize("x", "", **value)
             except (TypeError, ValueError):
                 found.append(f"cookie.{name} is not valid in a Set-Cookie header: {TEXT_FIX[name]}")
-        same_site = str(self.same_site).lower()
+        same_site = str(self.same_site or "").lower()
         if same_site == "none" and self.secure in (False, None) and secure_preset:
             found.append('cookie.same_site="none" needs cookie.secure=True or "auto"')
         if self.partitioned and self.secure in (False, None):

@@ -170,3 +170,8 @@ def test_the_typed_keywords_are_the_options() -> None:
     """So that a type checker knows what the middlewares take."""
     fields = {field.name: field.type for field in dataclasses.fields(SessionOptions)}
     assert fields == {name: hint.__forward_arg__ for name, hint in Keywords.__annotations__.items()}
+
+
+def test_a_cookie_without_same_site_need_not_be_secure() -> None:
+    """None leaves the attribute out; it is not SameSite=None."""
+    SessionOptions(secret=SECRET, cookie={"same_site": None, "secure": False})
