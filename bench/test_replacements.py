@@ -18,6 +18,8 @@ from bench.test_middlewares import MOST, warmed
 PAIRS = (
     ("starlette_cookie", "starlette_replaced"),
     ("starlette_cookie", "starlette_stored"),
+    ("starsessions_memory", "starsessions_replaced"),
+    ("litestar_memory", "litestar_replaced"),
     ("django_db", "django_engine"),
     ("django_cache", "django_engine"),
     ("django_db", "django_replaced"),

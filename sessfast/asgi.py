@@ -46,6 +46,8 @@ class Front(Called3):
     """What one middleware needs for every request, worked out once; called, it serves one.
 
     session_class: what the app is given
+    secured: each connection counts as https; a drop-in sets it whose incumbent marks its cookie
+             Secure without looking, as TLS may end at a proxy that says nothing about it
     """
 
     session_class = AsyncSession
@@ -62,6 +64,7 @@ class Front(Called3):
         self.awaits = setup.driver.waits
         self.fetches = self.awaits and setup.options.prefetch
         self.words = setup.words
+        self.secured = False
 
     def called(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Run the app with a session in its scope."""
@@ -70,7 +73,8 @@ class Front(Called3):
             return self.app(scope, receive, send)
         request: Any = scope["headers"]
         scheme = found(scope, "scheme")
-        secure = scheme != "http" and scheme in SECURE  # most often it is that very str
+        # most often it is that very str
+        secure = self.secured or (scheme != "http" and scheme in SECURE)
         if self.looks_closer:
             setup = self.setup
             if setup.options.proxy:

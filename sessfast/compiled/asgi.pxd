@@ -13,7 +13,7 @@ cdef class Front(Called3):
     cdef public Setup setup
     cdef public Lifecycle rules
     cdef public Words words
-    cdef public bint awaits, fetches, looks_closer, waits
+    cdef public bint awaits, fetches, looks_closer, secured, waits
 
     @cython.locals(session=AsyncSession, response=_Response, secure=bint)
     cpdef called(self, scope, receive, send)

@@ -132,6 +132,7 @@ class SessionMiddleware(Middleware):
             attributes = (f"; path={path}; {age}{flags}", f"; path={path}; {EPOCH}{flags}")
             setup = CookieSetup(made, clock, cookies, attributes, caching)
         Front.__init__(self, app, setup, "session")
+        self.secured = https_only  # as in Starlette: TLS may end at a proxy that doesn't say so
 
 
 def faults_of(

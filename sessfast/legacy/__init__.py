@@ -13,7 +13,10 @@ from sessfast.errors import OptionsError
 
 # name -> "module:function" of `function(secrets)`, secrets being the octets of the option, the
 # signing one first. A reader of records must know where they are: it is passed as an object.
-NAMES: dict[str, str] = {"starlette": "sessfast.legacy.starlette:reader"}
+NAMES: dict[str, str] = {
+    "starlette": "sessfast.legacy.starlette:reader",
+    "starsessions": "sessfast.legacy.starsessions:reader",
+}
 OBJECTS: dict[str, str] = {}  # name -> what to pass instead
 
 

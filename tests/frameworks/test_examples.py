@@ -18,6 +18,9 @@ from tests.servers import HOST, free_port
 
 FOLDER = ROOT / "examples"
 EXAMPLES = {  # file -> environment of requirements/
+    "aiohttp_app.py": "aiohttp",
+    "litestar_app.py": "litestar",
+    "starsessions_app.py": "starsessions",
     "starlette_app.py": "starlette",
     "fastapi_app.py": "starlette",
     "django_app.py": "django",
