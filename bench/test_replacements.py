@@ -20,6 +20,7 @@ PAIRS = (
     ("starlette_cookie", "starlette_stored"),
     ("starsessions_memory", "starsessions_replaced"),
     ("litestar_memory", "litestar_replaced"),
+    ("beaker_memory", "beaker_replaced"),
     ("django_db", "django_engine"),
     ("django_cache", "django_engine"),
     ("django_db", "django_replaced"),

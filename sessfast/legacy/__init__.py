@@ -14,6 +14,7 @@ from sessfast.errors import OptionsError
 # name -> "module:function" of `function(secrets)`, secrets being the octets of the option, the
 # signing one first. A reader of records must know where they are: it is passed as an object.
 NAMES: dict[str, str] = {
+    "beaker": "sessfast.legacy.beaker:reader",
     "starlette": "sessfast.legacy.starlette:reader",
     "starsessions": "sessfast.legacy.starsessions:reader",
 }

@@ -24,6 +24,10 @@ EXAMPLES = {  # file -> environment of requirements/
     "starlette_app.py": "starlette",
     "fastapi_app.py": "starlette",
     "django_app.py": "django",
+    "beaker_app.py": "beaker",
+    "bottle_app.py": "wsgi",
+    "falcon_app.py": "wsgi",
+    "pyramid_app.py": "wsgi",
 }
 PATIENCE = 30.0  # seconds
 
