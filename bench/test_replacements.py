@@ -20,6 +20,8 @@ PAIRS = (
     ("starlette_cookie", "starlette_stored"),
     ("starsessions_memory", "starsessions_replaced"),
     ("litestar_memory", "litestar_replaced"),
+    ("flask_cookie", "flask_replaced"),
+    ("flask_session_cachelib", "flask_session_replaced"),
     ("beaker_memory", "beaker_replaced"),
     ("django_db", "django_engine"),
     ("django_cache", "django_engine"),

@@ -15,10 +15,13 @@ from sessfast.errors import OptionsError
 # signing one first. A reader of records must know where they are: it is passed as an object.
 NAMES: dict[str, str] = {
     "beaker": "sessfast.legacy.beaker:reader",
+    "flask": "sessfast.legacy.flask:reader",
     "starlette": "sessfast.legacy.starlette:reader",
     "starsessions": "sessfast.legacy.starsessions:reader",
 }
-OBJECTS: dict[str, str] = {}  # name -> what to pass instead
+OBJECTS: dict[str, str] = {  # name -> what to pass instead
+    "flask-session": "sessfast.legacy.flask_session.FlaskSessionRecords(client)",
+}
 
 
 def readers_of(legacy: Sequence[Any], secrets: tuple[bytes, ...]) -> list[Any]:

@@ -198,14 +198,17 @@ def python_of(name: str) -> Path:
 
 
 @functools.cache
-def sources_of(name: str, package: str) -> Path:
+def sources_of(name: str, package: str, version: str | None = None) -> Path:
     """The folder of a package's source distribution, of the version that its environment has.
 
     What a wheel leaves out is in it: the package's own tests.
+    version: another one, where the newest has no tests in it
     """
     python = python_of(name)
-    asked = [str(python), "-c", f"import importlib.metadata as m; print(m.version({package!r}))"]
-    version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    if version is None:
+        say = f"import importlib.metadata as m; print(m.version({package!r}))"
+        asked = [str(python), "-c", say]
+        version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     folder = ROOT / "build" / "frameworks" / "sources"
     place = folder / f"{package}-{version}"
     if not place.exists():

@@ -28,6 +28,8 @@ EXAMPLES = {  # file -> environment of requirements/
     "bottle_app.py": "wsgi",
     "falcon_app.py": "wsgi",
     "pyramid_app.py": "wsgi",
+    "flask_app.py": "flask",
+    "quart_app.py": "quart",
 }
 PATIENCE = 30.0  # seconds
 
