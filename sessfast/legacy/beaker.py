@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib
 import io
 import pickletools
 import re
@@ -274,7 +275,7 @@ class Database:
 
     def __init__(self, source: Any, table: str = "beaker_cache", schema: str | None = None) -> None:
         try:
-            import sqlalchemy
+            sqlalchemy: Any = importlib.import_module("sqlalchemy")
         except ModuleNotFoundError as error:
             raise OptionsError(
                 ["SQLAlchemy, which Beaker's records need, is not installed: "
