@@ -168,6 +168,27 @@ def peers(results: Results, before: Results, suite: str) -> Iterator[Table]:
         yield Table(f"peers-{size.replace(' ', '')}", title, ["", "front", *COLUMNS], body)
 
 
+def replacements(results: Results, before: Results, suite: str) -> Iterator[Table]:
+    """A table per size of session: each incumbent, what stands in for it, and how often cheaper."""
+    contests = by_contest(results.of(suite))
+    names, sizes = (list(dict.fromkeys(parts(contest)[n] for contest in contests)) for n in (0, 1))
+    for size in sizes:
+        body = []
+        for name in names:
+            cells = [contests.get(f"{name}, {size}, {column}", {}) for column in COLUMNS]
+            ours, _, theirs = name.partition(" beside ")
+            for who, label in (("incumbent", theirs), ("replacement", ours)):
+                figures = [micro(cell[who].figure) if who in cell else "-" for cell in cells]
+                body.append([label, *figures])
+            ratios = [
+                times(results.ratio(suite, f"{name}, {size}, {column}", "incumbent", "replacement"))
+                for column in COLUMNS
+            ]
+            body.append(["    times cheaper", *ratios])
+        title = f"incumbents and what stands in for them, session: {size}; µs above the bare app"
+        yield Table(f"replacements-{size.replace(' ', '')}", title, ["", *COLUMNS], body)
+
+
 def leaves_out(results: Results) -> Table:
     """What each peer does not do, in the words of its own file."""
     found = {
@@ -333,6 +354,7 @@ MAKERS: dict[str, Maker] = {
     "hotpath": hotpath,
     "requests": requests,
     "peers": peers,
+    "replacements": replacements,
     "curves": curves,
     "table": table,
     "store": store,

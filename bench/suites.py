@@ -29,9 +29,11 @@ PROGRESS = "BENCH_PROGRESS"  # names the file descriptor that conftest.py report
 EVERY = 10.0  # seconds between two lines where there is no terminal
 FILES = {"peers": "middlewares"}  # suites whose file has another name
 BESIDE = {"table": "store"}  # suites whose rows come with those of another
-ORDER = ("hotpath", "requests", "curves", "peers", "store", "import", "stores", "servers")
+ORDER = ("hotpath", "requests", "curves", "peers", "replacements", "store", "import", "stores",
+         "servers")  # fmt: skip
 USUAL = {  # suite: seconds, quick and full, as long as it was never measured here
     "hotpath": (10, 60), "requests": (20, 100), "curves": (25, 150), "peers": (30, 300),
+    "replacements": (40, 200),
     "store": (15, 400), "import": (5, 15), "stores": (30, 180), "servers": (0, 400),
 }  # fmt: skip
 NOT_QUICK = ("stores", "servers")

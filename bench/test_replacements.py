@@ -70,7 +70,7 @@ def test_replacement(
         benchmark.extra_info.update(
             incumbent=theirs.NAME, version=theirs.VERSION, leaves_out=ours.LEAVES_OUT
         )
-        name = f"{ours.NAME} for {theirs.NAME}, {size}, {column}"
+        name = f"{ours.NAME} beside {theirs.NAME}, {size}, {column}"
         contest("replacements", name, who, partial(runners, pair, size, column), MINUS)
     except MissingError as error:
         missing = str(error)
