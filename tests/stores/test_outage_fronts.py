@@ -379,7 +379,7 @@ def test_a_server_that_was_never_there(
 def test_a_redis_that_is_a_replica_can_be_read(front: Any, tmp_path_factory: Any) -> None:
     """READONLY, as after a failover that the client hasn't noticed; and master again."""
     needs("redis")
-    place = entered(tmp_path_factory.mktemp("redis")) / "server"
+    place = tmp_path_factory.mktemp("redis") / "server"
     running = own("redis", place)
     try:
         import redis
@@ -414,7 +414,7 @@ def test_a_postgres_standby_can_be_read(
 def loading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Redis that starts with so much data that it is not ready for a while."""
     needs("redis")
-    place = entered(tmp_path_factory.mktemp("loading")) / "server"
+    place = tmp_path_factory.mktemp("loading") / "server"
     running = own("redis", place)
     import redis
 
@@ -614,10 +614,3 @@ class Spoiling:
             await self.store.update(sid, b"\x80 broken", 60.0, record[1])
             record = await self.store.get(sid)
         return record
-
-
-def entered(place: Path) -> Path:
-    """A folder that a server's own user can enter."""
-    for each in (place, place.parent, place.parent.parent):
-        each.chmod(0o755)
-    return place
