@@ -93,6 +93,8 @@ def parts(results: Results, plots: Sequence[Plot]) -> dict[str, str]:
     }
     if "peers" in results.suites:
         made["leaves-out"] = table(report.leaves_out(results), text=True)
+    if "replacements" in results.suites:
+        made["replaced"] = table(report.replaced_leaves_out(results), text=True)
     if "hotpath" in results.suites:
         made["hotpath"] = table(report.hotpath_short(results))
     for each in report.tables(results, nothing):

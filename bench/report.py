@@ -200,6 +200,17 @@ def leaves_out(results: Results) -> Table:
     return Table("leaves-out", "what each peer does not do", head, list(found.items()))
 
 
+def replaced_leaves_out(results: Results) -> Table:
+    """What each replacement does not do, in the words of its own file."""
+    found = {
+        row.parts[0].partition(" beside ")[0]: row.extra.get("leaves_out", "")
+        for row in results.of("replacements")
+        if row.who == "replacement"
+    }
+    head = ["replacement", "what it doesn't do, or does otherwise"]
+    return Table("replaced", "what each replacement does not do", head, list(found.items()))
+
+
 def curves(results: Results, before: Results, suite: str) -> Iterator[Table]:
     """A table per curve: rows are its points, columns contestants; above the bare app."""
     for curve, points in curve_points(results).items():
