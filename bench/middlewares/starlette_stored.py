@@ -11,7 +11,7 @@ from sessfast.frameworks.starlette import SessionMiddleware
 NAME = "sessfast for Starlette, memory"
 VERSION = __version__
 FRONT = "asgi"
-LEAVES_OUT = "nothing that ours does: it is ours"
+LEAVES_OUT = "nothing: it is the ASGI front itself, with Starlette's keywords"
 
 
 def calls(size: str, column: str) -> tuple[Call, Call]:
